@@ -1,0 +1,50 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`. They need Python 3.11 and make.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+# torch comes as the CPU build; `make setup TORCH=cuda` takes the registry's CUDA build, several GB larger.
+TORCH  ?= cpu
+# What the venv was made from. A moved folder, another lock or another build of torch makes a different stamp.
+STAMP   = $(CURDIR) $(TORCH) $(shell cat requirements.lock pyproject.toml | cksum)
+
+.PHONY: run test test-services check setup up bench clean
+
+run: setup            ## live one night: ingest, verify, train, promote, forecast
+	@$(BIN)/nightcast run
+
+test: check           ## linter, types, import contracts, every test that needs no service
+	@$(BIN)/python -m pytest
+
+test-services: setup  ## tests that need Chromium
+	@$(BIN)/python -m pytest -m services -n 0 tests/services
+
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+up: setup             ## Prefect dashboard, MLflow UI and the schedules; Ctrl-C stops them
+	@$(BIN)/nightcast up
+
+bench: setup          ## accuracy on the embedded sample, beside the baselines
+	@$(BIN)/python benchmarks/accuracy.py --only sample
+
+setup:                ## the venv and the install from the lock; nothing when up to date
+	@if [ "$$(cat $(VENV)/.stamp 2>/dev/null)" != '$(STAMP)' ]; then $(MAKE) --no-print-directory install; fi
+
+.PHONY: install
+install:
+	@case "$$(cat $(VENV)/.stamp 2>/dev/null)" in '$(CURDIR) $(TORCH) '*) ;; *) rm -rf $(VENV);; esac
+	@test -d $(VENV) || { echo "making $(VENV) ..." && $(PYTHON) -m venv $(VENV); }
+	@echo "installing from requirements.lock, a few minutes the first time ..."
+	@sh deployments/install-torch.sh $(BIN)/python $(TORCH)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check
+	@echo '$(STAMP)' > $(VENV)/.stamp
+
+clean:                ## the venv and every cache; readings, models and forecasts stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
