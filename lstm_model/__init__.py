@@ -1,0 +1,1 @@
+"""nightcast's computing side: readings ─► panel ─► network ─► evaluation ─► registry ─► forecasts."""

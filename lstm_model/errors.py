@@ -1,0 +1,39 @@
+"""Every error that nightcast raises on purpose.
+
+NightcastError              one line: what was found, where, what was expected, what to do next
+├── SettingsError           nightcast.toml, the environment or an argument says something impossible
+├── SourceError             a source cannot be read at all (single bad rows are quarantined, not raised)
+├── HistoryTooShort         not enough readings yet for what was asked; time heals it
+├── ModelUnavailable        a registered model is missing, broken, or knows the future of this night
+└── NightFailed             at least one step of a night failed; the forecast went out regardless
+"""
+
+from typing import Any
+
+
+class NightcastError(Exception):
+    """Base of all errors whose message is meant for the person in front of the screen."""
+
+
+class SettingsError(NightcastError):
+    """Wrong configuration or usage. The command line exits with 2."""
+
+
+class SourceError(NightcastError):
+    """A source could not be read. The command line exits with 2."""
+
+
+class HistoryTooShort(NightcastError):
+    """There are not enough readings yet. A normal outcome on young fleets, not a failure."""
+
+
+class ModelUnavailable(NightcastError):
+    """A model version cannot serve: files missing, load failed, or trained on later readings."""
+
+
+class NightFailed(NightcastError):
+    """A night ended with at least one failed step, in `night.failed`; every other step was done all the same."""
+
+    def __init__(self, night: Any) -> None:
+        self.night = night
+        super().__init__("; ".join(f"{step} failed: {reason}" for step, reason in night.failed.items()))

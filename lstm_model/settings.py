@@ -1,0 +1,147 @@
+"""Every setting, its default and its bounds. Where the values come from is `lstm_model.workspace`'s part."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+MEDIAN = QUANTILES.index(0.50)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no known time zone; write for example 'Europe/Berlin' or 'UTC'") from None
+    return name
+
+
+def _readable_cron(text: str) -> str:
+    from cronsim import CronSim, CronSimError  # here, because a packaged model carries this file but not cronsim
+
+    try:
+        CronSim(text, datetime(2024, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        raise ValueError(f"{text!r} is no cron expression; write for example '15 2 * * *'") from None
+    return text
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Cron = Annotated[str, AfterValidator(_readable_cron)]
+
+
+class Section(BaseModel):
+    """A table of nightcast.toml: frozen once read, and no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSettings(Section):
+    """One `[source.NAME]`: where readings come from and how their columns are called."""
+
+    type: Literal["files", "sample"] = Field("files", description="files | sample")
+    path: str | None = Field(None, description="file or glob, relative to the workspace")
+    station: str | None = Field(None, description="column that names the station; guessed when absent")
+    time: str | None = Field(None, description="column with the time of observation; guessed when absent")
+    temperature: str | None = Field(None, description="column with the temperature; guessed when absent")
+    unit: Literal["C", "F", "K"] = Field("C", description="unit of the temperature column")
+    timezone: Zone | None = Field(None, description="zone of times that carry none, for example Europe/Berlin")
+
+
+class ModelSettings(Section):
+    """`[model]`: what the network sees, how far it looks ahead, and how it is trained."""
+
+    frequency: str = Field("1h", description="step of the regular grid, for example 1h, 30min or 1D")
+    horizon: Annotated[int, Field(ge=1, le=1000)] = Field(48, description="steps ahead")
+    context: Annotated[int, Field(ge=2, le=5000)] = Field(168, description="steps of past the network sees")
+    hidden_size: Annotated[int, Field(ge=1, le=2048)] = Field(64, description="width of the LSTM's state")
+    ensemble: Annotated[int, Field(ge=1, le=32)] = Field(1, description="networks whose quantiles are averaged")
+    neighbours: Annotated[int, Field(ge=0, le=64)] = Field(4, description="other stations each station sees")
+    max_epochs: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        40, description="passes over the history at most; 0 leaves the closed-form anchor as it is"
+    )
+    min_days: Annotated[int, Field(ge=1)] = Field(
+        30, description="days of history before the gate's window that training needs at least"
+    )
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="CPU threads; part of a model's lineage")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of every random choice")
+
+    @field_validator("frequency")
+    @classmethod
+    def _fixed_step(cls, text: str) -> str:
+        if not re.fullmatch(r"[1-9]\d*(min|h|D)", text):
+            raise ValueError(f"{text!r} is no fixed step; write for example '1h', '30min' or '1D'")
+        return text
+
+    @property
+    def step(self) -> pd.Timedelta:
+        """The grid's step."""
+        return pd.Timedelta(self.frequency)
+
+    @property
+    def horizon_time(self) -> pd.Timedelta:
+        """The longest lead time."""
+        return self.horizon * self.step
+
+
+class GateSettings(Section):
+    """`[gate]`: what a challenger must show to become champion."""
+
+    approval: Literal["auto"] = Field("auto", description="auto: the evidence decides")
+    margin: Annotated[float, Field(ge=0, lt=1)] = Field(0.02, description="a challenger worse by more is refused")
+    refresh_days: Annotated[int, Field(ge=0)] = Field(7, description="an equal challenger replaces a champion this old")
+    window_days: Annotated[int, Field(ge=3)] = Field(14, description="newest days kept back to judge on")
+    origin_hours: Annotated[int, Field(ge=1)] = Field(6, description="hours between judged forecast origins")
+    min_origins: Annotated[int, Field(ge=2)] = Field(24, description="fewer judged origins than this: no promotion")
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = Field(0.05, description="level of the paired tests")
+
+
+class ScheduleSettings(Section):
+    """`[schedule]`: when the deployments run, as cron expressions read in `timezone`."""
+
+    timezone: Zone = Field("UTC", description="zone the cron expressions are read in")
+    ingest: Cron = Field("5 * * * *", description="cron of taking in readings")
+    nightly: Cron = Field("15 2 * * *", description="cron of the whole night")
+    forecast: Cron = Field("0 */6 * * *", description="cron of a fresh forecast from the standing champion")
+    verify: Cron = Field("30 * * * *", description="cron of scoring issued forecasts")
+
+
+class ServerSettings(Section):
+    """`[server]`: where the two dashboards listen."""
+
+    host: str = Field("127.0.0.1", description="address both dashboards bind to")
+    prefect_port: Annotated[int, Field(ge=1, le=65535)] = Field(4200, description="port of the Prefect dashboard")
+    mlflow_port: Annotated[int, Field(ge=1, le=65535)] = Field(5000, description="port of the MLflow UI")
+
+
+class EngineSettings(Section):
+    """`[engine]`: what the work runs on."""
+
+    kind: Literal["local"] = Field("local", description="local: this machine")
+
+
+class Settings(Section):
+    """Everything nightcast.toml can say. Without any `[source.*]` the embedded sample plays."""
+
+    source: dict[str, SourceSettings] = Field(default_factory=dict)
+    model: ModelSettings = ModelSettings()
+    gate: GateSettings = GateSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    server: ServerSettings = ServerSettings()
+    engine: EngineSettings = EngineSettings()
+
+    @property
+    def sources(self) -> dict[str, SourceSettings]:
+        """The configured sources by name, or the embedded sample."""
+        return self.source or {"sample": SourceSettings(type="sample")}
+
+    @property
+    def plays_sample(self) -> bool:
+        """True where nothing but the embedded sample feeds this workspace, so that time is played back."""
+        return all(source.type == "sample" for source in self.sources.values())

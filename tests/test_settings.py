@@ -1,0 +1,52 @@
+"""Settings: what is accepted, what is refused, and what an empty file means."""
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from lstm_model.settings import MEDIAN, QUANTILES, ModelSettings, Settings, SourceSettings
+
+
+@pytest.mark.parametrize(("text", "hours"), [("1h", 1.0), ("30min", 0.5), ("1D", 24.0)])
+def test_frequency_is_a_fixed_step(text, hours):
+    assert ModelSettings(frequency=text).step == pd.Timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["h", "banana", "-1h", "0h"])
+def test_impossible_frequency_is_refused_in_words(text):
+    with pytest.raises(ValidationError, match=rf"'{text}' is no fixed step; write for example '1h'"):
+        ModelSettings(frequency=text)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "NaT", "45"])
+def test_frequency_without_a_length_is_refused(text):
+    with pytest.raises(ValidationError, match="frequency"):
+        ModelSettings(frequency=text)
+
+
+def test_horizon_time_is_the_longest_lead():
+    assert ModelSettings(horizon=6, frequency="30min").horizon_time == pd.Timedelta(hours=3)
+
+
+def test_settings_cannot_be_changed_once_read():
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.model.horizon = 3
+    assert settings == Settings()
+
+
+def test_without_a_source_the_sample_plays():
+    settings = Settings()
+    assert settings.plays_sample
+    assert [source.type for source in settings.sources.values()] == ["sample"]
+
+
+def test_with_a_source_of_ones_own_the_sample_is_silent():
+    settings = Settings(source={"cellar": SourceSettings(path="inbox/*.csv")})
+    assert not settings.plays_sample
+    assert list(settings.sources) == ["cellar"]
+
+
+def test_quantiles_are_symmetric_around_the_median():
+    assert QUANTILES[MEDIAN] == 0.5
+    assert [round(1 - level, 2) for level in reversed(QUANTILES)] == list(QUANTILES)
