@@ -1,0 +1,59 @@
+"""Ready workspaces. One is made a session and copied: it can be moved, after all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import NOW, SMALL, Person, fleet_readings, store_of
+
+from lstm_model.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with 80 days of three stations and a first champion, trained at NOW."""
+    from lstm_model.registry import promote_challenger, train_candidate
+
+    home = tmp_path_factory.mktemp("template")
+    (home / "nightcast.toml").write_text(SMALL)
+    workspace = Workspace.find(home, {})
+    store_of(workspace).upsert(fleet_readings())
+    train_candidate(workspace, NOW)
+    assert promote_challenger(workspace, NOW).decision.promote
+    return home
+
+
+@pytest.fixture
+def trained(trained_home: Path, tmp_path: Path) -> Workspace:
+    """A copy of the trained workspace, free to be broken."""
+    home = tmp_path / "a copy elsewhere"
+    shutil.copytree(trained_home, home)
+    return Workspace.find(home, {})
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path) -> Callable[[str], Workspace]:
+    """A fresh workspace with the given nightcast.toml."""
+
+    def make(toml: str = SMALL) -> Workspace:
+        (tmp_path / "nightcast.toml").write_text(toml)
+        return Workspace.find(tmp_path, {})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """A person at an empty workspace."""
+    return Person(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests recorded, whichever process they ran in."""
+    for report in terminalreporter.stats.get("passed", []):
+        for title, table in report.user_properties:
+            terminalreporter.section(title)
+            terminalreporter.write_line(table)

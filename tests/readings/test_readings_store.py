@@ -1,0 +1,192 @@
+"""The readings table: counts, corrections, time travel, and writers at the same time."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import numpy as np
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+
+from lstm_model.readings.store import ReadingsStore, UpsertCounts
+
+NOON = pd.Timestamp("2024-01-31T12:00Z")
+FIRST, SECOND = pd.Timestamp("2024-02-01T00:00Z"), pd.Timestamp("2024-02-02T00:00Z")
+A, B = ("a", 0), ("b", 0)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ReadingsStore(tmp_path / "readings", tmp_path / "quarantine")
+
+
+def batch(*rows, ingested_at=FIRST, source="test", flag=2):
+    """Rows of ((station, hours after noon), temperature)."""
+    times = [NOON + pd.Timedelta(hours=hours) for (_, hours), _ in rows]
+    observed_at = pd.DatetimeIndex(times, tz="UTC").as_unit("us")
+    return pd.DataFrame(
+        {
+            "month": observed_at.strftime("%Y-%m"),
+            "station_id": pd.Series([station for (station, _), _ in rows], dtype="str"),
+            "observed_at": observed_at,
+            "temperature_c": np.array([value for _, value in rows], np.float32),
+            "flag": np.int8(flag),
+            "source": source,
+            "ingested_at": ingested_at.as_unit("us"),
+        }
+    )
+
+
+def rejected(*raws):
+    frame = pd.DataFrame({"raw": raws, "reason": "time missing", "source": "test"})
+    return frame.assign(position=[f"a.csv:{line}" for line in range(2, len(raws) + 2)], ingested_at=FIRST)
+
+
+def kept(store):
+    frame = store.read(SECOND)
+    return {
+        (row.station_id, (row.observed_at - NOON) / pd.Timedelta("1h")): row.temperature_c for row in frame.itertuples()
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "came", "expected"),
+    [
+        ([], [(A, 1), (B, 1)], UpsertCounts(new=2)),
+        ([(A, 1)], [(A, 1)], UpsertCounts(unchanged=1)),
+        ([(A, 1)], [(A, 2)], UpsertCounts(corrected=1)),
+        ([(A, 1)], [(A, 1), (A, 2), (B, 1)], UpsertCounts(new=1, corrected=1, unchanged=1)),
+        ([], [(A, 1), (A, 1), (A, 2), (A, 2), (A, 1)], UpsertCounts(new=1, corrected=2, unchanged=2)),
+        ([(A, 1)], [(A, 2), (A, 1)], UpsertCounts(corrected=2)),
+        ([(A, 0.1)], [(A, 0.1)], UpsertCounts(unchanged=1)),
+        ([(A, 1)], [], UpsertCounts()),
+    ],
+    ids=["new", "unchanged", "corrected", "mixed", "repeats", "there and back", "float32", "nothing"],
+)
+def test_rows_are_counted_as_if_they_came_one_by_one(store, before, came, expected):
+    store.upsert(batch(*before))
+    assert store.upsert(batch(*came)) == expected
+    assert kept(store) == {key: np.float32(value) for key, value in [*before, *came]}
+
+
+def test_the_same_batch_twice_makes_no_new_version(store):
+    rows = batch((A, 1), (B, 2), (("a", 24), 3))  # the last one lies in another month
+    store.upsert(rows)
+    version = store.version
+    assert store.upsert(rows) == UpsertCounts(unchanged=3)
+    assert store.version == version
+
+
+def test_a_correction_taken_back_within_a_batch_makes_no_new_version(store):
+    store.upsert(batch((A, 1)))
+    version = store.version
+    store.upsert(batch((A, 2), (A, 1)))
+    assert store.version == version
+
+
+def test_a_correction_writes_exactly_the_corrected_rows(store, tmp_path):
+    store.upsert(batch((A, 1), (B, 2), (("a", 24), 3)))
+    store.upsert(batch((A, 1), (B, 20), (("a", 24), 3), ingested_at=SECOND))
+    table = DeltaTable(tmp_path / "readings")
+    stamped = table.to_pandas().set_index("station_id").query("ingested_at == @SECOND")
+    assert stamped["temperature_c"].to_dict() == {"b": 20.0}
+    metrics = table.history(1)[0]["operationMetrics"]
+    assert (metrics["num_target_rows_updated"], metrics["num_target_rows_inserted"]) == (1, 0)
+
+
+def test_the_version_before_a_correction_still_shows_the_old_value(store, tmp_path):
+    store.upsert(batch((A, 1), (B, 2)))
+    version = store.version
+    store.upsert(batch((A, 10), ingested_at=SECOND))
+    old = DeltaTable(tmp_path / "readings", version=version).to_pandas().set_index("station_id")
+    assert old["temperature_c"].to_dict() == {"a": 1.0, "b": 2.0}
+    assert kept(store) == {A: 10.0, B: 2.0}
+
+
+def test_read_sees_after_since_and_up_to_until(store):
+    store.upsert(batch(*((("a", hours), hours) for hours in range(0, 60, 6))))
+    frame = store.read(NOON + pd.Timedelta("24h"), since=NOON + pd.Timedelta("6h"))
+    assert frame["temperature_c"].tolist() == [12, 18, 24]
+
+
+def test_read_is_ordered_by_station_and_time(store):
+    store.upsert(batch((("b", 2), 1), (("a", 5), 2), (("b", 1), 3), (("a", 3), 4)))
+    assert store.read(SECOND)["temperature_c"].tolist() == [4, 2, 3, 1]
+
+
+@pytest.mark.parametrize(("flag", "count"), [(1, 1), (2, 1), (3, 0), (4, 0)])
+def test_only_good_and_unevaluated_readings_are_usable(store, flag, count):
+    store.upsert(batch((A, 1), flag=flag))
+    assert len(store.read(SECOND)) == count
+
+
+def test_an_empty_store_reads_as_no_readings(store):
+    frame = store.read(SECOND)
+    assert frame.empty
+    assert list(frame) == ["station_id", "observed_at", "temperature_c"]
+    assert (store.version, store.watermark("test"), store.overview()["readings"]) == (None, None, 0)
+
+
+def test_the_watermark_is_the_newest_reading_of_that_source(store):
+    store.upsert(batch((("a", 3), 1), (("a", 1), 1), source="cellar"))
+    store.upsert(batch((("b", 9), 1), source="attic"))
+    assert store.watermark("cellar") == NOON + pd.Timedelta("3h")
+    assert store.watermark("roof") is None
+
+
+def test_overview_counts_readings_and_stations(store):
+    store.upsert(batch((A, 1), (B, 1), (("a", 2), 1)))
+    assert store.overview() == {
+        "readings": 3,
+        "stations": 2,
+        "first_reading": NOON.isoformat(),
+        "last_reading": (NOON + pd.Timedelta("2h")).isoformat(),
+    }
+
+
+def at_once(*jobs):
+    """Run jobs in threads that start together."""
+    barrier = Barrier(len(jobs))
+
+    def wait_and_run(job):
+        barrier.wait()
+        return job()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(wait_and_run, jobs))
+
+
+def test_writers_at_the_same_time_all_land(tmp_path):
+    """The first table version is among what they race for."""
+    stores = [ReadingsStore(tmp_path / "readings", tmp_path / "quarantine") for _ in range(4)]
+    jobs = [
+        lambda store=store, name=f"station {number}": store.upsert(batch(((name, 0), 1), ((name, 1), 2)))
+        for number, store in enumerate(stores)
+    ]
+    assert at_once(*jobs) == [UpsertCounts(new=2)] * 4
+    assert kept(stores[0]) == {(f"station {n}", hour): hour + 1 for n in range(4) for hour in range(2)}
+
+
+def test_writers_of_the_same_reading_leave_one(tmp_path):
+    stores = [ReadingsStore(tmp_path / "readings", tmp_path / "quarantine") for _ in range(4)]
+    at_once(*(lambda store=store, value=value: store.upsert(batch((A, value))) for value, store in enumerate(stores)))
+    assert len(DeltaTable(tmp_path / "readings").to_pandas()) == 1
+    assert kept(stores[0])[A] in range(4)
+
+
+def test_a_quarantined_row_is_kept_once_however_often_it_is_read(store):
+    rows = rejected('{"t": "1"}', '{"t": "2"}')
+    store.quarantine(pd.concat([rows, rows]))
+    store.quarantine(rows)
+    assert sorted(store.quarantined()["raw"]) == ['{"t": "1"}', '{"t": "2"}']
+
+
+def test_an_empty_quarantine_has_its_columns(store):
+    store.quarantine(rejected())
+    assert list(store.quarantined()) == ["raw", "reason", "source", "position", "ingested_at"]
+
+
+def test_quarantines_at_the_same_time_all_land(tmp_path):
+    stores = [ReadingsStore(tmp_path / "readings", tmp_path / "quarantine") for _ in range(8)]
+    at_once(*(lambda store=store, raw=f"row {n}": store.quarantine(rejected(raw)) for n, store in enumerate(stores)))
+    assert sorted(stores[0].quarantined()["raw"]) == [f"row {n}" for n in range(8)]

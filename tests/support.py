@@ -1,0 +1,89 @@
+"""What several tests need: a small fleet, its readings, and a person at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_model.readings import ReadingsStore
+from lstm_model.workspace import Workspace
+
+NOW = pd.Timestamp("2024-03-20T00:00Z")
+
+SMALL = """
+[source.fleet]
+path = "inbox/*.csv"
+
+[model]
+horizon = 12
+context = 48
+hidden_size = 8
+max_epochs = 2
+min_days = 20
+
+[gate]
+window_days = 8
+"""
+
+
+def fleet_readings(days: int = 80, stations: int = 3, end: pd.Timestamp = NOW, seed: int = 0) -> pd.DataFrame:
+    """Hourly temperatures with a daily cycle and weather that lasts, up to and including `end`."""
+    chance = np.random.default_rng(seed)
+    times = pd.date_range(end=end, periods=days * 24, freq="1h").as_unit("us")
+    weather = np.zeros(len(times))
+    for step, shock in enumerate(chance.normal(0, 0.8, len(times) - 1), start=1):
+        weather[step] = 0.97 * weather[step - 1] + shock
+    cycle = 10 + 4 * np.sin(2 * np.pi * (times.hour.to_numpy() - 8) / 24)
+    parts = [
+        pd.DataFrame(
+            {
+                "month": times.strftime("%Y-%m"),
+                "station_id": f"roof {number}",
+                "observed_at": times,
+                "temperature_c": (cycle + weather + chance.normal(0, 0.3, len(times)) + number).astype(np.float32),
+                "flag": np.int8(2),
+                "source": "fleet",
+                "ingested_at": end.as_unit("us"),
+            }
+        )
+        for number in range(stations)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def store_of(workspace: Workspace) -> ReadingsStore:
+    return ReadingsStore(workspace.readings, workspace.quarantine)
+
+
+@dataclass
+class Person:
+    """Someone with a terminal, a workspace and an empty home folder."""
+
+    home: Path
+    workspace: Path
+
+    def types(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("nightcast")), *words]
+        return subprocess.run(
+            command, env=self.environment(**settings), cwd=self.workspace, capture_output=True, text=True, timeout=280
+        )
+
+    def lives_a_night(self, *words: str, **settings: str) -> dict[str, Any]:
+        answer = self.types("run", "--json", *words, **settings)
+        assert answer.returncode == 0, answer.stderr + answer.stdout
+        told: dict[str, Any] = json.loads(answer.stdout)
+        return told
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("NIGHTCAST", "PREFECT", "MLFLOW"))
+        }
+        return kept | {"HOME": str(self.home), "NIGHTCAST_HOME": str(self.workspace)} | settings
