@@ -1,0 +1,106 @@
+"""The regular grid: stations × steps, NaN where nothing was observed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Temperatures of a fleet on one time grid.
+
+    A grid value holds the last reading of the step that *ends* there, so that the panel at a time knows
+    nothing observed later.
+    """
+
+    stations: tuple[str, ...]
+    times: pd.DatetimeIndex
+    """(T,) UTC, equally spaced."""
+    temperature_c: FloatArray
+    """(S, T) °C, NaN where unobserved."""
+
+    @property
+    def step(self) -> pd.Timedelta:
+        """Distance of the grid's times, which carry it along: a grid of one knows it too."""
+        return self.times[1] - self.times[0] if self.times.freq is None else pd.Timedelta(self.times.freq)
+
+    @property
+    def days(self) -> float:
+        """Length of the grid in days."""
+        return (self.times[-1] - self.times[0]) / pd.Timedelta("1D") if len(self.times) else 0.0
+
+    def until(self, end: pd.Timestamp) -> Panel:
+        """The panel as it was known at `end`."""
+        stop = int(self.times.searchsorted(end, side="right"))
+        return Panel(self.stations, self.times[:stop], self.temperature_c[:, :stop])
+
+    def extended_to(self, end: pd.Timestamp) -> Panel:
+        """The panel with unobserved steps appended up to `end`."""
+        times = pd.date_range(self.times[0], max(end, self.times[-1]), freq=self.step)
+        padding = np.full((len(self.stations), len(times) - len(self.times)), np.nan, np.float32)
+        return Panel(self.stations, times, np.concatenate([self.temperature_c, padding], axis=1))
+
+    def index_of(self, times: pd.DatetimeIndex) -> npt.NDArray[np.intp]:
+        """Positions of `times` on the grid.
+
+        Raises:
+            KeyError: a time is not on the grid.
+        """
+        positions = self.times.get_indexer(times)
+        if (positions < 0).any():
+            raise KeyError(
+                f"{times[int(np.argmax(positions < 0))]} is not on the grid {self.times[0]}…{self.times[-1]}"
+            )
+        return positions
+
+
+def build_panel(
+    readings: pd.DataFrame,
+    step: pd.Timedelta,
+    *,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+    stations: tuple[str, ...] | None = None,
+) -> Panel:
+    """Put readings onto a regular grid.
+
+    Args:
+        readings: columns station_id, observed_at (timezone-aware) and temperature_c, in any order.
+        step: the grid's step; its times are whole multiples of it since 1970 UTC.
+        start: first time of the grid; the first reading's when None.
+        end: last time of the grid; the last reading's when None. Later readings are left out.
+        stations: rows of the panel; every station in the readings, sorted, when None.
+
+    Returns:
+        The panel; of several readings within one step the last stays.
+
+    Raises:
+        ValueError: no readings and no explicit bounds, or times without a zone.
+    """
+    observed_at = pd.DatetimeIndex(readings["observed_at"])
+    if observed_at.tz is None:
+        raise ValueError("observed_at: times without a zone; localise them first, for example with tz_localize('UTC')")
+    cell = observed_at.tz_convert("UTC").ceil(step)
+    if len(cell) == 0 and (start is None or end is None):
+        raise ValueError("no readings to build a panel from")
+    if (start is not None and end is None and cell.max() < start) or (
+        end is not None and start is None and cell.min() > end
+    ):
+        raise ValueError(f"no readings from {start or 'the beginning'} to {end or 'the end'}")
+    times = pd.date_range(
+        cell.min() if start is None else start.ceil(step), cell.max() if end is None else end.floor(step), freq=step
+    )
+    names = tuple(sorted(readings["station_id"].astype(str).unique())) if stations is None else stations
+    row = pd.Index(names).get_indexer(readings["station_id"].astype(str))
+    column = times.get_indexer(cell)
+    kept = np.flatnonzero((row >= 0) & (column >= 0) & ((end is None) | (observed_at <= (end or times[-1]))))
+    kept = kept[np.argsort(observed_at[kept], kind="stable")]
+    grid = np.full((len(names), len(times)), np.nan, np.float32)
+    grid[row[kept], column[kept]] = readings["temperature_c"].to_numpy(np.float32)[kept]
+    return Panel(names, times, grid)

@@ -1,0 +1,60 @@
+"""Blocks of history kept away from learning: some to stop the training by, some to calibrate on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+BLOCK_DAYS = 10
+_DAYS_PER_PAIR = 150
+_MOST_PAIRS = 12
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which steps serve what, over a grid of T steps.
+
+    training: (T,) origins whose every target may be learnt from.
+    validation: (T,) origins to stop the training by.
+    calibration: (T,) origins to calibrate the quantiles on.
+    fitted: (T,) steps that scaling, climatology and anchor may look at.
+    """
+
+    training: BoolArray
+    validation: BoolArray
+    calibration: BoolArray
+    fitted: BoolArray
+
+
+def hold_out_blocks(times: pd.DatetimeIndex, horizon: int) -> HeldOut:
+    """Spread blocks of ten days over the history, in turn for validation and calibration.
+
+    An origin is learnt from only if neither it nor any of its targets lies in a block, nor within one horizon
+    behind one. A block's origins are those whose targets all stay inside it. Histories too short for two blocks
+    keep nothing back: training then runs its course, and quantiles stay as they are.
+
+    Args:
+        times: (T,) the grid.
+        horizon: longest lead in steps.
+    """
+    steps = len(times)
+    per_day = pd.Timedelta("1D") / (times[1] - times[0]) if steps > 1 else 1.0
+    length = round(BLOCK_DAYS * per_day)
+    blocks = 2 * min(round(steps / (per_day * _DAYS_PER_PAIR)), _MOST_PAIRS)
+    if length <= horizon:
+        blocks = 0
+    training, fitted = np.ones(steps, bool), np.ones(steps, bool)
+    validation, calibration = np.zeros(steps, bool), np.zeros(steps, bool)
+    training[max(steps - 1, 0) :] = False  # the last step has no target
+    for block in range(blocks):
+        start = int((block + 0.5) * steps / blocks - length / 2)
+        end = start + length
+        training[max(start - horizon, 0) : end + horizon] = False
+        fitted[start:end] = False
+        (validation if block % 2 == 0 else calibration)[start : end - horizon] = True
+    return HeldOut(training, validation, calibration, fitted)
