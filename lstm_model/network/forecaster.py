@@ -1,0 +1,394 @@
+"""The forecaster: fit on readings, predict any origin, save and load without executable content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from safetensors.numpy import load_file, save_file
+
+from lstm_model.errors import HistoryTooShort, ModelUnavailable
+from lstm_model.network.anchor import Anchor, fit_weights
+from lstm_model.network.calibration import apply_offsets, conformal_offsets
+from lstm_model.network.history import History, cut_windows, scaled_history
+from lstm_model.network.training import Epoch, train_network
+from lstm_model.network.weather_lstm import WeatherLSTM, to_quantiles
+from lstm_model.panel import ClimatologyModel, Panel, build_panel, hold_out_blocks
+from lstm_model.panel.grid import FloatArray
+from lstm_model.settings import MEDIAN, QUANTILES, ModelSettings
+
+FORMAT = 1
+WEIGHTS_FILE, DESCRIPTION_FILE = "weights.safetensors", "forecaster.json"
+QUANTILE_COLUMNS = [f"q{round(level * 100):02d}" for level in QUANTILES]
+_SMALLEST_SPREAD_C = 0.1
+_SMALLEST_GAP = 0.01
+_FEWEST_READINGS = 24
+_ROWS_AT_ONCE = 2048
+_MOST_CALIBRATION_ORIGINS = 8192
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that fitting found: what a saved model holds."""
+
+    climatology: ClimatologyModel
+    scale_c: FloatArray
+    neighbours: npt.NDArray[np.intp]
+    anchor: Anchor
+    offsets: FloatArray
+    ridge_offsets: FloatArray
+    networks: tuple[WeatherLSTM, ...]
+    trained_until: pd.Timestamp
+
+
+class Forecaster:
+    """One model for a whole fleet.
+
+    Example:
+        >>> times = pd.date_range("2024-01-01", periods=24 * 60, freq="1h", tz="UTC")
+        >>> wave = 10 + 5 * np.sin(2 * np.pi * times.hour / 24)
+        >>> readings = pd.DataFrame({"station_id": "roof", "observed_at": times, "temperature_c": wave})
+        >>> forecaster = Forecaster(ModelSettings(horizon=24, max_epochs=0)).fit(readings)
+        >>> forecast = forecaster.predict(times[-1])
+        >>> bool(abs(forecast["temperature_c"].to_numpy() - wave[:24].to_numpy()).max() < 0.5)
+        True
+    """
+
+    def __init__(self, settings: ModelSettings | None = None) -> None:
+        self.settings = settings or ModelSettings()
+        self.epochs: list[Epoch] = []
+        self._fitted: Fitted | None = None
+        self._panel: Panel | None = None
+
+    # ── fitting ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def fit(self, readings: pd.DataFrame, on_epoch: Callable[[Epoch], None] | None = None) -> Forecaster:
+        """Learn from readings: station_id, observed_at (with a zone) and temperature_c (°C)."""
+        return self.fit_panel(build_panel(readings, self.settings.step), on_epoch)
+
+    def fit_panel(self, panel: Panel, on_epoch: Callable[[Epoch], None] | None = None) -> Forecaster:
+        """Learn from a panel. The same panel, settings and threads give the same bits.
+
+        Raises:
+            HistoryTooShort: nothing was observed.
+        """
+        if not np.isfinite(panel.temperature_c).any():
+            raise HistoryTooShort("nothing was observed; a forecaster needs at least a few readings to learn from")
+        settings = self.settings
+        torch.set_num_threads(settings.threads)
+        torch.use_deterministic_algorithms(True)
+        held_out = hold_out_blocks(panel.times, settings.horizon)
+        climatology = ClimatologyModel.fit(panel, held_out.fitted)
+        scale_c = _spreads(panel, climatology, held_out.fitted)
+        anomaly = (panel.temperature_c - climatology.values(panel.stations, panel.times)) / scale_c[:-1, None]
+        neighbours = _choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
+        history = scaled_history(panel, climatology, scale_c, neighbours)
+        weights, bias, own_lags, neighbour_lags = fit_weights(
+            history.filled, history.truth, history.neighbours, held_out, settings.horizon, settings.context
+        )
+        flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
+        anchor = Anchor(weights, bias, flat, own_lags, neighbour_lags)
+        learnt_from = np.flatnonzero(held_out.training)
+        anchor = Anchor(weights, bias, _error_gaps(history, anchor, learnt_from), own_lags, neighbour_lags)
+
+        networks = []
+        for member in range(settings.ensemble):
+            network, epochs = train_network(
+                history,
+                anchor,
+                held_out,
+                hidden_size=settings.hidden_size,
+                context=settings.context,
+                max_epochs=settings.max_epochs,
+                seed=settings.seed + member,
+                on_epoch=on_epoch,
+            )
+            networks.append(network)
+            if member == 0:
+                self.epochs = epochs
+        fitted = Fitted(climatology, scale_c, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
+        self._fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
+        self._panel = panel
+        return self
+
+    def _calibrated(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> Fitted:
+        """The same with offsets that make the intervals of the network, and of its anchor, cover on `origins`."""
+        origins = origins[origins >= self.settings.context - 1]
+        if len(origins) == 0:
+            return fitted
+        origins = origins[:: max(1, len(origins) * len(history.truth) // _MOST_CALIBRATION_ORIGINS)]
+        truth = history.truth[:, origins[:, None] + np.arange(1, self.settings.horizon + 1)]
+        ridge = replace(fitted, networks=())
+        return replace(
+            fitted,
+            offsets=conformal_offsets(self._quantiles(history, fitted, origins), truth),
+            ridge_offsets=conformal_offsets(self._quantiles(history, ridge, origins), truth),
+        )
+
+    def ridge(self) -> Forecaster:
+        """The anchor alone, calibrated in the same way: the fleet ridge that the network has to beat."""
+        anchored = Forecaster(self.settings)
+        anchored._fitted = replace(self.fitted, networks=(), offsets=self.fitted.ridge_offsets)
+        anchored._panel = self._panel
+        return anchored
+
+    # ── predicting ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def fitted(self) -> Fitted:
+        """What fitting found.
+
+        Raises:
+            ModelUnavailable: neither `fit` nor `load` came first.
+        """
+        if self._fitted is None:
+            raise ModelUnavailable("this forecaster has learnt nothing yet; call fit(readings) or load(folder) first")
+        return self._fitted
+
+    def predict(
+        self,
+        issued_at: pd.Timestamp | None = None,
+        readings: pd.DataFrame | None = None,
+        known_ahead: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """Forecast every station from one origin.
+
+        Args:
+            issued_at: the origin; a reading at that very time is known. The newest reading's when None.
+            readings: the past to look at, in the shape `fit` takes; what was fitted on when None.
+            known_ahead: reserved for inputs known ahead, such as a weather model's forecast.
+
+        Returns:
+            station_id, issued_at, valid_at, lead_hours, temperature_c (the median) and q05 … q95 in °C, one row
+            a station and lead; NaN for stations with too few readings in the context.
+
+        Raises:
+            ValueError: `known_ahead` is given, or there is no past to look at.
+        """
+        if known_ahead is not None:
+            raise ValueError("known_ahead: this version has no inputs known ahead; leave it out")
+        step = self.settings.step
+        if readings is not None:
+            panel = build_panel(readings, step, end=issued_at)
+        elif self._panel is not None:
+            panel = self._panel if issued_at is None else self._panel.until(issued_at)
+            if len(panel.times) == 0:
+                raise ValueError(f"no readings up to {issued_at}; the first one is of {self._panel.times[0]}")
+        else:
+            raise ValueError("readings: a loaded forecaster holds no past; pass the recent readings")
+        if issued_at is not None and issued_at.floor(step) > panel.times[-1]:
+            panel = panel.extended_to(issued_at.floor(step))
+        quantiles = self.forecast(panel, np.array([len(panel.times) - 1]))[:, 0]
+        return forecast_frame(panel.stations, panel.times[-1], step, quantiles)
+
+    def forecast(self, panel: Panel, origins: npt.NDArray[np.intp]) -> FloatArray:
+        """Quantiles in °C at every origin: (S, O, H, Q).
+
+        An origin sees the `context` steps of the panel that end with it and nothing else. NaN where fewer than
+        24 of them (or than the context has) were observed.
+        """
+        fitted, settings = self.fitted, self.settings
+        torch.set_num_threads(settings.threads)
+        if len(origins) > 1 and set(panel.stations) - set(fitted.climatology.stations):
+            # An unknown station's level is taken from the context, which is another one at every origin.
+            return np.concatenate([self.forecast(panel, origins[[o]]) for o in range(len(origins))], axis=1)
+        missing = max(0, settings.context - 1 - int(origins.min()))
+        panel, origins = _padded(panel, missing), origins + missing
+        first, last = int(origins.min()) - settings.context + 1, int(origins.max())
+        origins = origins - first
+        seen = Panel(panel.stations, panel.times[first : last + 1], panel.temperature_c[:, first : last + 1])
+        history = scaled_history(seen, fitted.climatology, fitted.scale_c, fitted.neighbours)
+        scaled = apply_offsets(self._quantiles(history, fitted, origins), fitted.offsets)
+
+        # Back to °C: the climatology at each valid time, at the station's own level.
+        timeline = pd.date_range(seen.times[0], periods=history.steps + settings.horizon, freq=settings.step)
+        usual = fitted.climatology.values(panel.stations, timeline)
+        usual += history.base_c[:, :1] - usual[:, :1]
+        at_leads = usual[:, origins[:, None] + np.arange(1, settings.horizon + 1)]
+        result = at_leads[..., None] + history.scale_c[:, None, None, None] * scaled
+
+        observed = np.isfinite(history.truth).cumsum(axis=1)
+        before = np.where(origins >= settings.context, observed[:, origins - settings.context], 0)
+        result[observed[:, origins] - before < min(_FEWEST_READINGS, settings.context)] = np.nan
+        return result
+
+    def _quantiles(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> FloatArray:
+        """Uncalibrated quantiles, scaled: (S, O, H, Q)."""
+        context, stations = self.settings.context, len(history.truth)
+        rows = np.repeat(np.arange(stations), len(origins))
+        starts = np.tile(origins - context + 1, stations)
+        gaps = torch.from_numpy(fitted.anchor.gaps)
+        parts = []
+        with torch.no_grad():
+            for piece in range(0, len(rows), _ROWS_AT_ONCE):
+                cut = slice(piece, piece + _ROWS_AT_ONCE)
+                windows = cut_windows(history, fitted.anchor, rows[cut], starts[cut], context, context - 1)
+                untouched = torch.zeros(*windows.anchor.shape, len(QUANTILES))
+                raws = [network(windows.inputs, context - 1) for network in fitted.networks] or [untouched]
+                members = [to_quantiles(raw, windows.anchor, gaps) for raw in raws]
+                parts.append(torch.stack(members).mean(dim=0)[:, 0].numpy())
+        return np.concatenate(parts).reshape(stations, len(origins), self.settings.horizon, len(QUANTILES))
+
+    # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def save(self, folder: Path) -> None:
+        """Write weights as safetensors and everything else as JSON; nothing in it is code."""
+        fitted = self.fitted
+        arrays = {
+            "climatology": fitted.climatology.coefficients,
+            "scale_c": fitted.scale_c,
+            "neighbours": fitted.neighbours,
+            "anchor.weights": fitted.anchor.weights,
+            "anchor.bias": fitted.anchor.bias,
+            "anchor.gaps": fitted.anchor.gaps,
+            "offsets": fitted.offsets,
+            "ridge_offsets": fitted.ridge_offsets,
+        }
+        for member, network in enumerate(fitted.networks):
+            arrays |= {f"network.{member}.{name}": value.numpy() for name, value in network.state_dict().items()}
+        description = {
+            "format": FORMAT,
+            "settings": self.settings.model_dump(),
+            "stations": list(fitted.climatology.stations),
+            "climatology": {"diurnal": fitted.climatology.diurnal, "annual": fitted.climatology.annual},
+            "anchor": {"own_lags": fitted.anchor.own_lags, "neighbour_lags": fitted.anchor.neighbour_lags},
+            "trained_until": fitted.trained_until.isoformat(),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / WEIGHTS_FILE)
+        (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Forecaster:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelUnavailable: a file is missing or damaged, or was written in a format this version cannot read.
+        """
+        try:
+            description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+            if description["format"] != FORMAT:
+                raise ModelUnavailable(
+                    f"{folder}: model format {description['format']}, this version reads {FORMAT}; train a new model"
+                )
+            arrays = load_file(folder / WEIGHTS_FILE)
+            forecaster = cls(ModelSettings.model_validate(description["settings"]))
+            forecaster._fitted = _assemble(forecaster.settings, description, arrays)
+        except ModelUnavailable:
+            raise
+        except Exception as error:  # whatever a damaged file makes of itself, the model is not to be had
+            raise ModelUnavailable(f"{folder}: the model cannot be loaded: {error}") from error
+        return forecaster
+
+
+def cpu_capability() -> str:
+    """What this processor can do for torch, such as AVX512; another one may round the last bit differently."""
+    return torch.backends.cpu.get_cpu_capability()
+
+
+def forecast_frame(
+    stations: tuple[str, ...], issued_at: pd.Timestamp, step: pd.Timedelta, quantiles: FloatArray
+) -> pd.DataFrame:
+    """Quantiles (S, H, Q) as rows: one a station and lead."""
+    horizon = quantiles.shape[1]
+    leads = np.arange(1, horizon + 1)
+    frame = pd.DataFrame(quantiles.reshape(-1, len(QUANTILES)), columns=QUANTILE_COLUMNS)
+    frame.insert(0, "station_id", np.repeat(np.array(stations, dtype=object), horizon))
+    frame.insert(1, "issued_at", issued_at.as_unit("us"))
+    frame.insert(2, "valid_at", frame["issued_at"] + np.tile(leads * step, len(stations)))
+    lead_hours = leads * (step / pd.Timedelta("1h"))
+    frame.insert(3, "lead_hours", np.tile(lead_hours, len(stations)).astype(np.float32))
+    frame.insert(4, "temperature_c", frame[QUANTILE_COLUMNS[MEDIAN]])
+    return frame
+
+
+def _assemble(settings: ModelSettings, description: dict, arrays: dict[str, np.ndarray]) -> Fitted:  # type: ignore[type-arg]
+    climatology = ClimatologyModel(
+        tuple(description["stations"]), **description["climatology"], coefficients=arrays["climatology"]
+    )
+    anchor = Anchor(arrays["anchor.weights"], arrays["anchor.bias"], arrays["anchor.gaps"], **description["anchor"])
+    networks = []
+    for member in range(settings.ensemble):
+        network = WeatherLSTM(arrays["neighbours"].shape[1], settings.hidden_size, settings.horizon, dropout=0.0)
+        prefix = f"network.{member}."
+        network.load_state_dict(
+            {name.removeprefix(prefix): torch.from_numpy(value) for name, value in arrays.items() if prefix in name}
+        )
+        networks.append(network.eval())
+    return Fitted(
+        climatology,
+        arrays["scale_c"],
+        arrays["neighbours"],
+        anchor,
+        arrays["offsets"],
+        arrays["ridge_offsets"],
+        tuple(networks),
+        pd.Timestamp(description["trained_until"]),
+    )
+
+
+def _padded(panel: Panel, steps: int) -> Panel:
+    """The panel with unobserved steps before its first."""
+    if steps == 0:
+        return panel
+    step = panel.step
+    times = pd.date_range(end=panel.times[-1], periods=steps + len(panel.times), freq=step)
+    padding = np.full((len(panel.stations), steps), np.nan, np.float32)
+    return Panel(panel.stations, times, np.concatenate([padding, panel.temperature_c], axis=1))
+
+
+def _spreads(panel: Panel, climatology: ClimatologyModel, usable: npt.NDArray[np.bool_]) -> FloatArray:
+    """(S + 1,) standard deviation of each station's anomaly; their median for stations unseen."""
+    anomaly = np.where(usable, panel.temperature_c - climatology.values(panel.stations, panel.times), np.nan)
+    spreads = np.full(len(panel.stations) + 1, np.nan, np.float32)
+    for row, values in enumerate(anomaly):
+        if np.isfinite(values).any():
+            spreads[row] = max(np.nanstd(values), _SMALLEST_SPREAD_C)
+    spreads[-1] = np.nanmedian(spreads[:-1]) if np.isfinite(spreads[:-1]).any() else 1.0
+    return np.where(np.isnan(spreads), spreads[-1], spreads).astype(np.float32)
+
+
+def _choose_neighbours(anomaly: FloatArray, most: int) -> npt.NDArray[np.intp]:
+    """(S, k) the stations whose anomaly tells most about each one's coming change, the best first."""
+    stations = len(anomaly)
+    count = min(most, stations - 1)
+    if count == 0:
+        return np.zeros((stations, 0), np.intp)
+    ahead = max(1, min(6, anomaly.shape[1] // 4))
+    filled = np.nan_to_num(anomaly)
+    now, change = filled[:, :-ahead], filled[:, ahead:] - filled[:, :-ahead]
+    slope = (now * change).sum(axis=1) / np.maximum((now**2).sum(axis=1), 1e-9)
+    unexplained = change - slope[:, None] * now  # what the station's own last value leaves open
+    told = np.abs(unexplained @ now.T) / np.maximum(np.linalg.norm(now, axis=1), 1e-9)
+    np.fill_diagonal(told, -1.0)
+    return np.argsort(-told, axis=1, kind="stable")[:, :count].astype(np.intp)
+
+
+def _error_gaps(history: History, anchor: Anchor, origins: npt.NDArray[np.intp]) -> FloatArray:
+    """(H, Q) distances between neighbouring quantiles of the anchor's errors over the fleet."""
+    horizon = anchor.bias.shape[1]
+    burn_in = anchor.own_lags - 1
+    origins = origins[origins >= burn_in]
+    gaps = np.full((horizon, len(QUANTILES)), _SMALLEST_GAP, np.float32)
+    if len(origins) == 0:
+        return gaps
+    origins = origins[:: max(1, len(origins) * len(history.truth) // _MOST_CALIBRATION_ORIGINS)]
+    rows = np.repeat(np.arange(len(history.truth)), len(origins))
+    starts = np.tile(origins - burn_in, len(history.truth))
+    point = cut_windows(history, anchor, rows, starts, burn_in + 1, burn_in).anchor[:, 0].numpy()
+    ahead = np.tile(origins, len(history.truth))[:, None] + np.arange(1, horizon + 1)
+    truth = history.truth[rows[:, None], np.minimum(ahead, history.steps - 1)]
+    errors = np.where(ahead < history.steps, truth - point, np.nan)
+    for lead in range(horizon):
+        known = errors[:, lead][np.isfinite(errors[:, lead])]
+        if len(known):
+            levels = np.quantile(known, QUANTILES)
+            gaps[lead, :MEDIAN] = np.diff(levels)[:MEDIAN]
+            gaps[lead, MEDIAN + 1 :] = np.diff(levels)[MEDIAN:]
+    return np.maximum(gaps, _SMALLEST_GAP)

@@ -1,0 +1,147 @@
+"""Dense training: one pass over a long window teaches every hour after the burn-in as a forecast origin."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lstm_model.network.anchor import Anchor
+from lstm_model.network.history import History, Windows, cut_windows, targets_of
+from lstm_model.network.weather_lstm import WeatherLSTM, pinball_loss, to_quantiles
+from lstm_model.panel import HeldOut
+
+DROPOUT = 0.3
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 1e-2
+BATCH = 32
+ORIGINS_PER_WINDOW = 168
+PATIENCE = 5
+SHARES = (1.0, 0.75, 0.5, 0.25)
+"""The network may over-reach on a short history: the share of its correction that validation rewards is kept."""
+_MOST_STEPS_PER_EPOCH = 200
+_LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Mean pinball loss of one pass, in units of each station's spread; validation is NaN without blocks."""
+
+    epoch: int
+    training_loss: float
+    validation_loss: float
+
+
+def train_network(
+    history: History,
+    anchor: Anchor,
+    held_out: HeldOut,
+    *,
+    hidden_size: int,
+    context: int,
+    max_epochs: int,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> tuple[WeatherLSTM, list[Epoch]]:
+    """Train one network, and keep the state that did best on the validation blocks.
+
+    Args:
+        history: the fleet's past.
+        anchor: the closed-form forecast it starts from.
+        held_out: which origins may be learnt from, and which stop the training.
+        hidden_size: width of the LSTM's state.
+        context: steps of past a forecast will see.
+        max_epochs: passes at most; 0 returns the anchor unchanged.
+        seed: of initialisation, order and dropout.
+        on_epoch: called after every pass.
+
+    Returns:
+        The network, and every epoch's losses; epoch 0 is the anchor before any step.
+    """
+    torch.manual_seed(seed)
+    chance = np.random.default_rng(seed)
+    network = WeatherLSTM(history.neighbours.shape[1], hidden_size, anchor.bias.shape[1], DROPOUT)
+    burn_in = min(max(48, anchor.own_lags - 1), context - 1)
+    length = min(burn_in + ORIGINS_PER_WINDOW, history.steps)
+    if max_epochs == 0 or length <= burn_in or not held_out.training[burn_in:].any():
+        return network.eval(), []
+    lesson = _Lesson(network, history, anchor, held_out, burn_in)
+    stations = len(history.truth)
+    wanted = math.ceil(stations * history.steps / (ORIGINS_PER_WINDOW * BATCH))
+    steps_per_epoch = min(max(wanted, 1), _MOST_STEPS_PER_EPOCH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_epochs * steps_per_epoch)
+    epochs = [Epoch(0, math.nan, lesson.validate()[0])]
+    best, best_share, best_state = epochs[0], 1.0, copy.deepcopy(network.state_dict())
+    for number in range(1, max_epochs + 1):
+        network.train()
+        total = 0.0
+        for _ in range(steps_per_epoch):
+            rows = chance.integers(stations, size=BATCH)
+            starts = chance.integers(history.steps - length + 1, size=BATCH)
+            loss = lesson.loss(cut_windows(history, anchor, rows, starts, length, burn_in))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach())
+        validation_loss, share = lesson.validate()
+        epochs.append(Epoch(number, total / steps_per_epoch, validation_loss))
+        if on_epoch is not None:
+            on_epoch(epochs[-1])
+        if math.isnan(validation_loss) or validation_loss < best.validation_loss:
+            best, best_share, best_state = epochs[-1], share, copy.deepcopy(network.state_dict())
+        elif number - best.epoch >= PATIENCE:
+            break
+    network.load_state_dict(best_state)
+    with torch.no_grad():  # the head is linear: scaling it scales the correction
+        network.head.weight.mul_(best_share)
+        network.head.bias.mul_(best_share)
+    return network.eval(), epochs
+
+
+class _Lesson:
+    """What a network is taught and examined on: the same from the first step to the last."""
+
+    def __init__(self, network: WeatherLSTM, history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> None:
+        self._network, self._history, self._held_out, self._burn_in = network, history, held_out, burn_in
+        self._gaps = torch.from_numpy(anchor.gaps)
+        self._exam = _validation_windows(history, anchor, held_out, burn_in)
+
+    def loss(self, windows: Windows) -> Tensor:
+        """Loss over the windows' origins that may be learnt from."""
+        (loss,) = self._losses(windows, self._held_out.training, (1.0,))
+        return loss
+
+    def validate(self) -> tuple[float, float]:
+        """The loss on the validation blocks, and the share of the correction that reaches it."""
+        if self._exam is None:
+            return math.nan, 1.0
+        self._network.eval()
+        with torch.no_grad():
+            losses = self._losses(self._exam, self._held_out.validation, SHARES)
+        return min(zip(map(float, losses), SHARES, strict=True))
+
+    def _losses(self, windows: Windows, counted: npt.NDArray[np.bool_], shares: Sequence[float]) -> list[Tensor]:
+        truth, known = targets_of(self._history, windows, self._network.horizon)
+        weight = known * torch.from_numpy(counted[windows.origins]).float().unsqueeze(-1)
+        raw = self._network(windows.inputs, self._burn_in)
+        return [pinball_loss(to_quantiles(share * raw, windows.anchor, self._gaps), truth, weight) for share in shares]
+
+
+def _validation_windows(history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> Windows | None:
+    """Every validation block of every station as one window, so that one pass scores all its origins."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], held_out.validation.astype(np.int8), [0]])))
+    firsts, ends = edges[::2], edges[1::2]
+    if len(firsts) == 0 or (firsts < burn_in).any():
+        return None
+    stations = np.repeat(np.arange(len(history.truth)), len(firsts))
+    starts = np.tile(firsts - burn_in, len(history.truth))
+    return cut_windows(history, anchor, stations, starts, int((ends - firsts).max()) + burn_in, burn_in)

@@ -1,0 +1,98 @@
+"""The network: one LSTM for every station, reading anomalies and answering with quantiles for every lead."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lstm_model.settings import MEDIAN, QUANTILES
+
+OWN_CHANNELS = 8  # anomaly, its change, observed, steps since observed, and the calendar's four
+NEIGHBOUR_CHANNELS = 2  # anomaly, its change over a day
+_LOUDEST = 3.0  # spreads stay within a factor e³ of the anchor's
+
+
+class WeatherLSTM(nn.Module):
+    """Long short-term memory over hours, a linear head over lead times.
+
+    The head starts at zero, so that the untrained network leaves the anchor's answer as it is. All
+    temperatures here are anomalies in units of their station's spread.
+    """
+
+    def __init__(self, neighbours: int, hidden_size: int, horizon: int, dropout: float) -> None:
+        super().__init__()
+        self.horizon = horizon
+        self.lstm = nn.LSTM(OWN_CHANNELS + NEIGHBOUR_CHANNELS * neighbours, hidden_size, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden_size, horizon * len(QUANTILES))
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():  # a forget gate that starts open remembers from the first step
+            forget_gate = slice(hidden_size, 2 * hidden_size)
+            dict(self.lstm.named_parameters())["bias_ih_l0"][forget_gate] = 1.0
+            dict(self.lstm.named_parameters())["bias_hh_l0"][forget_gate] = 0.0
+
+    def forward(self, inputs: Tensor, burn_in: int) -> Tensor:
+        """Corrections to the anchor at every step after the burn-in.
+
+        Args:
+            inputs: (B, n, C) from `build_inputs`.
+            burn_in: first steps that only warm up the state.
+
+        Returns:
+            (B, n - burn_in, H, Q).
+        """
+        states, _ = self.lstm(inputs)  # (B, n, hidden)
+        return self.head(self.dropout(states[:, burn_in:])).unflatten(-1, (self.horizon, len(QUANTILES)))
+
+
+def build_inputs(own: Tensor, since: Tensor, calendar: Tensor, others: Tensor, day: int) -> Tensor:
+    """What the LSTM reads at every step. Only the window itself is looked at.
+
+    Args:
+        own: (B, n) anomalies, gaps filled from the past.
+        since: (B, n) steps since the last observation, 0 where observed.
+        calendar: (B, n, 4).
+        others: (B, k, n) the neighbours' anomalies.
+        day: steps per day.
+
+    Returns:
+        (B, n, 8 + 2k).
+    """
+    change = torch.diff(own, dim=1, prepend=own[:, :1])
+    over_a_day = torch.zeros_like(others)
+    over_a_day[:, :, day:] = others[:, :, day:] - others[:, :, :-day]
+    per_step = torch.stack([own, change, (since == 0).float(), torch.log1p(since) / 5.0], dim=2)  # (B, n, 4)
+    return torch.cat([per_step, calendar, others.transpose(1, 2), over_a_day.transpose(1, 2)], dim=2)
+
+
+def to_quantiles(raw: Tensor, anchor: Tensor, gaps: Tensor) -> Tensor:
+    """Turn the head's output into quantiles that cannot cross.
+
+    Args:
+        raw: (..., H, Q) the head's output: a shift at the median, log-factors of the spread elsewhere.
+        anchor: (..., H) the closed-form point forecast.
+        gaps: (H, Q) distance of each quantile to the next one towards the median, of the anchor's errors.
+
+    Returns:
+        (..., H, Q) increasing along Q.
+    """
+    widths = gaps * torch.exp(_LOUDEST * torch.tanh(raw / _LOUDEST))
+    below = -widths[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
+    above = widths[..., MEDIAN + 1 :].cumsum(-1)
+    median = (anchor + raw[..., MEDIAN]).unsqueeze(-1)
+    return torch.cat([median + below, median, median + above], dim=-1)
+
+
+def pinball_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Mean pinball loss over quantiles and over the cases that count.
+
+    Args:
+        quantiles: (..., H, Q).
+        truth: (..., H), anything where the weight is 0.
+        weight: (..., H), 0 where there is no truth to learn from.
+    """
+    levels = torch.tensor(QUANTILES, dtype=quantiles.dtype)
+    error = truth.unsqueeze(-1) - quantiles
+    loss = torch.maximum(levels * error, (levels - 1.0) * error).mean(-1)
+    return (loss * weight).sum() / weight.sum().clamp(min=1.0)

@@ -1,0 +1,119 @@
+"""Nothing is learnt from the future, and a forecast sees its context and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+
+from lstm_model.network import Forecaster
+from lstm_model.network.forecaster import WEIGHTS_FILE
+from lstm_model.network.history import cut_windows, scaled_history
+from lstm_model.network.weather_lstm import to_quantiles
+from lstm_model.panel import Panel, hold_out_blocks
+
+EARLY, LATE = 400, 460
+
+
+def changed(panel, where, by=20.0):
+    values = panel.temperature_c.copy()
+    values[:, where] += np.float32(by)
+    return Panel(panel.stations, panel.times, values)
+
+
+def after(panel, step):
+    return np.arange(len(panel.times)) > step
+
+
+def with_a_gap(panel):
+    """The first station is silent from before the context of LATE until 30 hours before it."""
+    values = panel.temperature_c.copy()
+    values[0, LATE - 60 : LATE - 30] = np.nan
+    return Panel(panel.stations, panel.times, values)
+
+
+def renamed(panel):
+    return Panel(("a", "b", "new"), panel.times, panel.temperature_c)
+
+
+unknown_station = pytest.param(renamed, id="unknown station")
+variants = pytest.mark.parametrize(
+    "variant", [pytest.param(lambda panel: panel, id="as it is"), pytest.param(with_a_gap, id="gap"), unknown_station]
+)
+
+
+@variants
+def test_changing_the_future_changes_no_forecast(fleet, fitted, variant):
+    """The later origin is there so that the panel's future is not simply cut away."""
+    origins = np.array([EARLY, LATE])
+    panel = variant(fleet)
+    before, now = (fitted.forecast(some, origins) for some in (panel, changed(panel, after(panel, EARLY))))
+    np.testing.assert_array_equal(before[:, 0], now[:, 0])
+    assert (np.abs(now - before)[:, 1] > 1).any()
+
+
+def test_changing_the_future_changes_no_forecast_of_an_unknown_station(fleet, fitted):
+    """As a night asks: one origin, here with a future to peep at."""
+    panel, origin = renamed(fleet), np.array([EARLY])
+    before, now = (fitted.forecast(some, origin) for some in (panel, changed(panel, after(panel, EARLY))))
+    np.testing.assert_array_equal(before, now)
+
+
+def test_changing_the_future_changes_no_fit(fleet, tiny, tmp_path):
+    known_until = fleet.times[24 * 30]
+    settings = tiny.model_copy(update={"max_epochs": 1})
+    futures = {"as it was": fleet, "another": changed(fleet, after(fleet, 24 * 30))}
+    for name, panel in futures.items():
+        Forecaster(settings).fit_panel(panel.until(known_until)).save(tmp_path / name)
+    weights = [(tmp_path / name / WEIGHTS_FILE).read_bytes() for name in futures]
+    assert weights[0] == weights[1]
+
+
+def test_climatology_and_scale_do_not_see_the_held_out_blocks(fleet, tiny):
+    settings = tiny.model_copy(update={"max_epochs": 0})
+    blocks = ~hold_out_blocks(fleet.times, tiny.horizon).fitted
+    assert blocks.any()
+    fits = [Forecaster(settings).fit_panel(panel).fitted for panel in (fleet, changed(fleet, blocks))]
+    np.testing.assert_array_equal(fits[0].climatology.coefficients, fits[1].climatology.coefficients)
+    np.testing.assert_array_equal(fits[0].scale_c, fits[1].scale_c)
+    np.testing.assert_array_equal(fits[0].neighbours, fits[1].neighbours)
+
+
+def test_a_forecast_from_its_context_alone_is_that_from_a_long_panel(fleet, fitted):
+    """To a ten-thousandth of a degree: only the order of additions differs."""
+    context = fitted.settings.context
+    for origin in (EARLY, LATE, 1500):
+        rows = slice(origin - context + 1, origin + 1)
+        alone = Panel(fleet.stations, fleet.times[rows], fleet.temperature_c[:, rows])
+        np.testing.assert_allclose(
+            fitted.forecast(alone, np.array([context - 1])), fitted.forecast(fleet, np.array([origin])), atol=1e-4
+        )
+
+
+def test_origins_forecast_together_answer_as_each_alone(fleet, fitted):
+    """A backtest asks for many origins at once, a night for one."""
+    origins = np.arange(300, 600, 37)
+    together = fitted.forecast(fleet, origins)
+    alone = np.concatenate([fitted.forecast(fleet, origins[[which]]) for which in range(len(origins))], axis=1)
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+def test_origins_forecast_together_answer_as_each_alone_where_readings_are_missing(fleet, fitted):
+    panel = with_a_gap(fleet)
+    together = fitted.forecast(panel, np.array([EARLY, LATE]))[:, 1]
+    np.testing.assert_allclose(together, fitted.forecast(panel, np.array([LATE]))[:, 0], atol=1e-4)
+
+
+def test_a_forecast_from_the_context_is_close_to_one_from_a_training_segment(fleet, fitted):
+    """The state a network carries into an origin is made of `context` steps when serving and of more when training.
+
+    Within 0.02 °C here, where its corrections are some 0.3 °C at most.
+    """
+    found, burn_in = fitted.fitted, 500
+    history = scaled_history(fleet, found.climatology, found.scale_c, found.neighbours)
+    stations, starts = np.arange(3), np.full(3, 1000)
+    segment = cut_windows(history, found.anchor, stations, starts, burn_in + 100, burn_in)
+    with torch.no_grad():
+        raw = found.networks[0](segment.inputs, burn_in)
+        dense = to_quantiles(raw, segment.anchor, torch.from_numpy(found.anchor.gaps)).numpy()
+    served = fitted._quantiles(history, found, segment.origins[0])
+    difference_c = np.abs(dense - served) * found.scale_c[:3, None, None, None]
+    assert 0 < difference_c.max() < 0.02

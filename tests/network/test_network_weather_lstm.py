@@ -1,0 +1,73 @@
+"""The network: where it starts, what it reads, and quantiles that cannot cross."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstm_model.network import WeatherLSTM
+from lstm_model.network.weather_lstm import NEIGHBOUR_CHANNELS, OWN_CHANNELS, build_inputs, pinball_loss, to_quantiles
+from lstm_model.settings import MEDIAN, QUANTILES
+
+LEVELS = len(QUANTILES)
+raws = st.lists(st.floats(-50, 50, width=32), min_size=LEVELS, max_size=LEVELS)
+gaps = st.lists(st.floats(np.float32(0.01).item(), 10, width=32), min_size=LEVELS, max_size=LEVELS)
+
+
+@given(raw=raws, gap=gaps, anchor=st.floats(-10, 10, width=32))
+def test_quantiles_increase_whatever_the_head_says(raw, gap, anchor):
+    quantiles = to_quantiles(torch.tensor([raw]), torch.tensor([anchor]), torch.tensor([gap]))
+    assert (torch.diff(quantiles, dim=-1) >= 0).all()
+    assert torch.isfinite(quantiles).all()
+
+
+@given(gap=gaps, anchor=st.floats(-10, 10, width=32))
+def test_a_silent_head_gives_the_anchor_and_the_spread_of_its_errors(gap, anchor):
+    quantiles = to_quantiles(torch.zeros(1, LEVELS), torch.tensor([anchor]), torch.tensor([gap]))[0].numpy()
+    assert quantiles[MEDIAN] == np.float32(anchor)
+    spread = [gap[level] for level in range(LEVELS) if level != MEDIAN]
+    np.testing.assert_allclose(np.diff(quantiles), spread, atol=1e-4)
+
+
+def test_pinball_loss_by_hand():
+    """Truth 0, quantiles −3…3: 2·(0.05·3 + 0.10·2 + 0.25·1) over seven levels."""
+    quantiles = torch.arange(-3.0, 4.0).repeat(2, 1)
+    loss = pinball_loss(quantiles, torch.tensor([0.0, 1e6]), weight=torch.tensor([1.0, 0.0]))
+    assert loss.item() == pytest.approx(1.2 / 7)
+
+
+def test_pinball_loss_punishes_the_wrong_side():
+    """At the 95 % level, truth above costs 19 times what truth below does."""
+    quantiles = torch.zeros(1, LEVELS)
+    above, below = (pinball_loss(quantiles, torch.tensor([truth]), torch.ones(1)).item() for truth in (2.0, -2.0))
+    assert (above, below) == (pytest.approx(2 * sum(QUANTILES) / LEVELS), pytest.approx(above))
+
+
+def test_pinball_loss_without_truth_is_zero():
+    assert pinball_loss(torch.ones(4, LEVELS), torch.zeros(4), torch.zeros(4)).item() == 0
+
+
+def test_an_untrained_network_says_nothing():
+    network = WeatherLSTM(neighbours=2, hidden_size=4, horizon=3, dropout=0.0)
+    inputs = torch.randn(5, 10, OWN_CHANNELS + 2 * NEIGHBOUR_CHANNELS)
+    output = network(inputs, burn_in=6)
+    assert output.shape == (5, 4, 3, LEVELS)
+    assert not output.any()
+
+
+def test_the_forget_gate_starts_open():
+    lstm = WeatherLSTM(neighbours=0, hidden_size=4, horizon=1, dropout=0.0).lstm
+    assert (lstm.bias_ih_l0 + lstm.bias_hh_l0)[4:8].tolist() == [1.0] * 4
+
+
+def test_inputs_at_a_step_do_not_see_later_ones():
+    chance = torch.Generator().manual_seed(0)
+    own, since = torch.randn(1, 30, generator=chance), torch.zeros(1, 30)
+    calendar, others = torch.zeros(1, 30, 4), torch.randn(1, 2, 30, generator=chance)
+    before = build_inputs(own, since, calendar, others, day=24)
+    own[:, 27:], others[:, :, 27:], since[:, 27:] = 9.0, 9.0, 9.0
+    now = build_inputs(own, since, calendar, others, day=24)
+    assert before.shape == (1, 30, OWN_CHANNELS + 2 * NEIGHBOUR_CHANNELS)
+    assert torch.equal(before[:, :27], now[:, :27])
+    assert not torch.equal(before[:, 27:], now[:, 27:])
