@@ -1,0 +1,21 @@
+"""Stage 5: MLflow. Runs, the packaged model, versions, and the aliases champion, challenger and previous."""
+
+from lstm_model.registry.candidate import Candidate, train_candidate
+from lstm_model.registry.promotion import Promotion, promote_challenger
+from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
+from lstm_model.registry.versions import ALIASES, Version, find_version, list_versions, load_forecaster
+
+__all__ = [
+    "ALIASES",
+    "EXPERIMENT",
+    "MODEL",
+    "Candidate",
+    "Promotion",
+    "Version",
+    "find_version",
+    "list_versions",
+    "load_forecaster",
+    "open_tracking",
+    "promote_challenger",
+    "train_candidate",
+]

@@ -1,0 +1,253 @@
+"""Training tonight's candidate: fit, backtest, log, package, register as challenger."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
+from mlflow.data.pandas_dataset import PandasDataset
+from mlflow.entities import Metric, RunInfo
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, Schema
+
+from lstm_model.errors import HistoryTooShort
+from lstm_model.evaluation import Backtest, fit_baselines, run_backtest
+from lstm_model.evaluation.gate import CHALLENGER
+from lstm_model.network import Forecaster
+from lstm_model.network.forecaster import QUANTILE_COLUMNS
+from lstm_model.network.training import Epoch
+from lstm_model.panel import Panel, build_panel
+from lstm_model.readings import ReadingsStore
+from lstm_model.registry import charts
+from lstm_model.registry.lineage import lineage
+from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
+from lstm_model.registry.versions import FORECASTER_ARTIFACT
+from lstm_model.settings import Settings
+from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.train")
+
+_PACKAGE = Path(__file__).parents[1]
+_SHIPPED = ("__init__.py", "errors.py", "settings.py", "panel", "network")
+_REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What training brought: the version, how long it took, the losses, and the backtest's summary."""
+
+    version: str
+    run_id: str
+    seconds: float
+    epochs: list[Epoch]
+    summary: pd.DataFrame
+    trained_from: pd.Timestamp
+    trained_until: pd.Timestamp
+
+
+@dataclass(frozen=True)
+class Window:
+    """The gate's window: what may be learnt from ends one horizon before it."""
+
+    panel: Panel
+    train_until: pd.Timestamp
+    origins: pd.DatetimeIndex
+
+
+def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -> Window:
+    """Cut the newest days off for judging.
+
+    Raises:
+        HistoryTooShort: less than `min_days` of history is left to learn from; says when it will be enough.
+    """
+    step, gate = settings.model.step, settings.gate
+    opens = now.floor(step) - pd.Timedelta(days=gate.window_days)
+    train_until = opens - settings.model.horizon_time
+    needed = pd.Timedelta(days=settings.model.min_days)
+    first = readings["observed_at"].min() if len(readings) else None
+    if first is None or train_until - first < needed:
+        begins = None if first is None else first + needed + (now.floor(step) - train_until)
+        have = 0 if first is None else (now - first) / pd.Timedelta("1D")
+        want = (needed + (now.floor(step) - train_until)) / pd.Timedelta("1D")
+        raise HistoryTooShort(
+            f"{have:.0f} days of readings are too few to train on: {want:.0f} are needed "
+            f"({settings.model.min_days} to learn from, {want - settings.model.min_days:.0f} to judge on)"
+            + ("" if begins is None else f"; training begins on {begins.ceil('1D'):%Y-%m-%d}")
+        )
+    panel = build_panel(readings, step, end=now)
+    if panel.times[-1] < now.floor(step):
+        panel = panel.extended_to(now.floor(step))
+    last = now.floor(step) - settings.model.horizon_time
+    origins = pd.date_range(opens, last, freq=pd.Timedelta(hours=gate.origin_hours))
+    return Window(panel, train_until, origins)
+
+
+def backtest_in_window(window: Window, forecasters: dict[str, Forecaster], horizon: int) -> Backtest:
+    """Forecasters beside every baseline and the challenger's own ridge, on the window's origins."""
+    past = window.panel.until(window.train_until)
+    methods = fit_baselines(past, horizon) | {"ridge": forecasters[CHALLENGER].ridge()} | forecasters
+    return run_backtest(methods, window.panel, window.panel.index_of(window.origins), horizon)
+
+
+def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
+    """Train on everything known at `now` but the gate's window, and register the result as challenger.
+
+    Raises:
+        HistoryTooShort: there is too little history yet.
+    """
+    settings = workspace.settings
+    store = ReadingsStore(workspace.readings, workspace.quarantine)
+    readings_version = store.version
+    readings = store.read(now)
+    window = gate_window(readings, settings, now)
+    past = window.panel.until(window.train_until)
+    client = open_tracking(workspace)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    with mlflow.start_run(run_name=f"train {now:%Y-%m-%d}", experiment_id=experiment.experiment_id) as run:
+        mlflow.set_tags({"lived_at": now.isoformat()})
+        mlflow.log_params(settings.model.model_dump() | {"window_days": settings.gate.window_days})
+        _log_data(workspace, readings, readings_version, past.times[-1])
+        began = time.perf_counter()
+        forecaster = Forecaster(settings.model).fit_panel(past, on_epoch=_say)
+        seconds = time.perf_counter() - began
+        log.info("trained on %d stations, %.0f days, in %.1f s", len(past.stations), past.days, seconds)
+        backtest = backtest_in_window(window, {CHALLENGER: forecaster}, settings.model.horizon)
+        summary = backtest.summary()
+        _log_results(client, run.info, forecaster, seconds, backtest, summary)
+        _log_charts(forecaster, window, backtest, readings, now)
+        mine = summary.loc[CHALLENGER]
+        tags = lineage(settings, readings_version) | {
+            "lived_at": now.isoformat(),
+            "trained_from": past.times[0].isoformat(),
+            "trained_until": past.times[-1].isoformat(),
+            **{name: f"{mine[name]:.6f}" for name in ("mae", "crps", "skill")},
+        }
+        mlflow.set_tags(tags)
+        version = _register(client, run.info.run_id, forecaster, tags, _example(window))
+    log.info("registered version %s as challenger", version)
+    return Candidate(version, run.info.run_id, seconds, forecaster.epochs, summary, past.times[0], past.times[-1])
+
+
+def _log_data(
+    workspace: Workspace, readings: pd.DataFrame, readings_version: int | None, trained_until: pd.Timestamp
+) -> None:
+    """Name the exact version of the readings table as the run's input."""
+    table = str(workspace.readings.relative_to(workspace.home))
+    source = DeltaDatasetSource(path=table, delta_table_version=readings_version)
+    dataset = PandasDataset(readings, source, name="readings", digest=f"version-{readings_version}")
+    tags = {"readings_version": str(readings_version), "trained_until": trained_until.isoformat()}
+    mlflow.log_input(dataset, context="training", tags=tags)
+
+
+def _say(epoch: Epoch) -> None:
+    log.debug("epoch %d: training %.4f, validation %.4f", epoch.epoch, epoch.training_loss, epoch.validation_loss)
+
+
+def _log_results(
+    client: MlflowClient,
+    run: RunInfo,
+    forecaster: Forecaster,
+    seconds: float,
+    backtest: Backtest,
+    summary: pd.DataFrame,
+) -> None:
+    stamp = run.start_time
+    by_epoch = [
+        Metric(name, value, stamp, epoch.epoch)
+        for epoch in forecaster.epochs
+        for name, value in (("training_loss", epoch.training_loss), ("validation_loss", epoch.validation_loss))
+        if value == value  # no NaN: epoch 0 has no training loss, a short history no validation
+    ]
+    scores = [
+        Metric(f"{score}.{method}" if method != CHALLENGER else score, float(value), stamp, 0)
+        for method, row in summary.iterrows()
+        for score, value in row.items()
+    ]
+    client.log_batch(run.run_id, metrics=[*by_epoch, *scores, Metric("training_seconds", seconds, stamp, 0)])
+    mlflow.log_table(summary.reset_index(), "backtest.json")
+    mlflow.log_table(backtest.per_lead(), "backtest_per_lead.json")
+
+
+def _log_charts(
+    forecaster: Forecaster, window: Window, backtest: Backtest, readings: pd.DataFrame, now: pd.Timestamp
+) -> None:
+    if forecaster.epochs:
+        mlflow.log_figure(charts.learning_curve(forecaster.epochs), "charts/learning_curve.png")
+    mlflow.log_figure(charts.skill_by_lead(backtest), "charts/crps_by_lead.png")
+    # A forecast whose truth is known by now: the last one of the window.
+    past = readings[readings["observed_at"] <= window.origins[-1]]
+    forecast = forecaster.predict(window.origins[-1], past).assign(method=CHALLENGER)
+    mlflow.log_figure(charts.forecast_fan(forecast.dropna(), past, readings), "charts/forecast.png")
+
+
+def _register(
+    client: MlflowClient, run_id: str, forecaster: Forecaster, tags: dict[str, str], example: pd.DataFrame
+) -> str:
+    """Package, register, load back, and only then mark as complete and alias as challenger."""
+    with tempfile.TemporaryDirectory(prefix="nightcast-") as scratch:
+        weights = Path(scratch) / FORECASTER_ARTIFACT
+        forecaster.save(weights)
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("packaged_model.py")),
+            artifacts={FORECASTER_ARTIFACT: str(weights)},
+            code_paths=[str(_stage_code(Path(scratch)))],
+            signature=_signature(),
+            input_example=example,
+            pip_requirements=[f"{name}=={installed_version(name).split('+')[0]}" for name in _REQUIREMENTS],
+        )
+    registered = client.create_model_version(
+        MODEL, info.model_uri, run_id, tags=tags, model_id=info.model_id, await_creation_for=0
+    )
+    version = str(registered.version)
+    folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}")
+    Forecaster.load(Path(folder) / "artifacts" / FORECASTER_ARTIFACT)
+    client.set_model_version_tag(MODEL, version, "complete", "true")
+    client.set_registered_model_alias(MODEL, "challenger", version)
+    return version
+
+
+def _example(window: Window) -> pd.DataFrame:
+    """Two days of one station's readings, as a request to a served model would bring them."""
+    station, values = window.panel.stations[0], window.panel.temperature_c[0, -48:]
+    times = window.panel.times[-48:].tz_localize(None)
+    rows = pd.DataFrame({"station_id": station, "observed_at": times, "temperature_c": values.astype("float64")})
+    return rows.dropna().reset_index(drop=True)
+
+
+def _stage_code(scratch: Path) -> Path:
+    """The part of this package that a model needs to live on its own, as a folder of source text."""
+    staged = scratch / _PACKAGE.name
+    staged.mkdir()
+    for name in _SHIPPED:
+        origin = _PACKAGE / name
+        if origin.is_dir():
+            shutil.copytree(origin, staged / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(origin, staged / name)
+    return staged
+
+
+def _signature() -> ModelSignature:
+    inputs = Schema(
+        [ColSpec("string", "station_id"), ColSpec("datetime", "observed_at"), ColSpec("double", "temperature_c")]
+    )
+    outputs = Schema(
+        [
+            ColSpec("string", "station_id"),
+            ColSpec("datetime", "issued_at"),
+            ColSpec("datetime", "valid_at"),
+            ColSpec("float", "lead_hours"),
+            *(ColSpec("float", name) for name in ("temperature_c", *QUANTILE_COLUMNS)),
+        ]
+    )
+    return ModelSignature(inputs=inputs, outputs=outputs)

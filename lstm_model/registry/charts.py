@@ -1,0 +1,106 @@
+"""Charts logged beside a model: how it learnt, what it says, how it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lstm_model.evaluation import Backtest
+from lstm_model.network.training import Epoch
+from lstm_model.settings import MEDIAN, QUANTILES
+
+_LINE, _TRUTH = "#1f4e79", "#d1495b"
+_BANDS = ("#dbe5ef", "#b9cce1", "#90afd0")  # 90, 80 and 50 %
+_METHOD_COLOURS = {
+    "challenger": "#1f4e79",
+    "ridge": "#8a6fb0",
+    "damped_anomaly": "#e09f3e",
+    "climatology": "#7a9e7e",
+    "seasonal_naive": "#b0a08a",
+    "persistence": "#9a9a9a",
+}
+_DAYS_OF_PAST = 3
+_MOST_STATIONS = 6
+
+
+def learning_curve(epochs: Sequence[Epoch]) -> Figure:
+    """Training and validation loss by epoch, the kept epoch marked."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    numbers = [epoch.epoch for epoch in epochs]
+    axes.plot(numbers, [epoch.training_loss for epoch in epochs], color=_TRUTH, label="training")
+    axes.plot(numbers, [epoch.validation_loss for epoch in epochs], color=_LINE, label="validation")
+    judged = [epoch for epoch in epochs if epoch.validation_loss == epoch.validation_loss]
+    if judged:
+        kept = min(judged, key=lambda epoch: epoch.validation_loss)
+        axes.plot(kept.epoch, kept.validation_loss, "o", color=_LINE, label=f"kept: epoch {kept.epoch}")
+    axes.set(xlabel="epoch (0 is the anchor, untrained)", ylabel="pinball loss, in spreads", title="Learning curve")
+    axes.legend(frameon=False)
+    _tidy(axes)
+    return figure
+
+
+def forecast_fan(forecast: pd.DataFrame, recent: pd.DataFrame, later: pd.DataFrame | None = None) -> Figure:
+    """One panel a station: recent readings, the median ahead, and its 50, 80 and 90 % intervals.
+
+    Args:
+        forecast: rows of one issue, columns as in the forecasts table.
+        recent: readings up to the origin.
+        later: readings after it, drawn as truth where they are known by now.
+    """
+    stations = sorted(forecast["station_id"].unique())[:_MOST_STATIONS]
+    figure = Figure(figsize=(9, 1 + 2.4 * len(stations)), layout="constrained")
+    issued_at = forecast["issued_at"].iloc[0]
+    columns = [f"q{round(level * 100):02d}" for level in QUANTILES]
+    for axes, station in zip(
+        figure.subplots(len(stations), 1, sharex=True, squeeze=False)[:, 0], stations, strict=True
+    ):
+        rows = forecast[forecast["station_id"] == station].sort_values("valid_at")
+        past = recent[
+            (recent["station_id"] == station)
+            & (recent["observed_at"] > issued_at - pd.Timedelta(days=_DAYS_OF_PAST))
+            & (recent["observed_at"] <= issued_at)
+        ]
+        axes.plot(past["observed_at"], past["temperature_c"], color="#333333", linewidth=1.3, label="readings")
+        for lower in range(MEDIAN):
+            promised = QUANTILES[-1 - lower] - QUANTILES[lower]
+            axes.fill_between(
+                rows["valid_at"], rows[columns[lower]], rows[columns[-1 - lower]],
+                color=_BANDS[lower], linewidth=0, label=f"{promised:.0%} interval",
+            )  # fmt: skip
+        axes.plot(rows["valid_at"], rows["temperature_c"], color=_LINE, linewidth=1.6, label="median forecast")
+        if later is not None:
+            truth = later[(later["station_id"] == station) & later["observed_at"].isin(rows["valid_at"])]
+            if len(truth):
+                axes.plot(truth["observed_at"], truth["temperature_c"], ".", color=_TRUTH, ms=4, label="what came")
+        axes.axvline(issued_at, color="#999999", linewidth=0.8, linestyle=":")
+        axes.set_title(f"{station} · {rows['method'].iloc[0].replace('_', ' ')}", loc="left", fontsize=10)
+        axes.set_ylabel("°C")
+        _tidy(axes)
+    figure.axes[0].legend(frameon=False, fontsize=8, ncols=3, loc="upper right")
+    figure.axes[-1].tick_params(axis="x", labelrotation=0, labelsize=8)
+    figure.suptitle(f"Forecast issued {issued_at:%Y-%m-%d %H:%M} UTC", x=0.01, ha="left")
+    return figure
+
+
+def skill_by_lead(backtest: Backtest) -> Figure:
+    """CRPS of every method against the lead time."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for method, rows in backtest.per_lead().groupby("method", sort=False):
+        width = 2.2 if method == "challenger" else 1.2
+        colour = _METHOD_COLOURS.get(str(method))
+        axes.plot(rows["lead_hours"], rows["crps"], label=str(method).replace("_", " "), linewidth=width, color=colour)
+    axes.set(xlabel="lead time, hours", ylabel="CRPS, °C (lower is better)", title="Backtest on the gate's window")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)
+    _tidy(axes)
+    return figure
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)

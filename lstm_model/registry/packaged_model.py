@@ -1,0 +1,31 @@
+"""The model as MLflow stores and serves it: this file as text, weights as safetensors, no serialised objects.
+
+It reads a DataFrame of recent readings (station_id, observed_at, temperature_c) and answers with the forecast
+from the newest of them. Times without a zone are UTC, as JSON requests bring them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+
+class PackagedForecaster(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """`lstm_model.network.Forecaster` behind MLflow's interface."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the weights; the code comes from the package's own `code/` folder."""
+        from lstm_model.network import Forecaster
+
+        self._forecaster = Forecaster.load(Path(context.artifacts["forecaster"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Forecast every station from the newest reading on."""
+        readings = model_input.assign(observed_at=pd.to_datetime(model_input["observed_at"], utc=True))
+        return self._forecaster.predict(readings=readings)
+
+
+mlflow.models.set_model(PackagedForecaster())

@@ -1,0 +1,159 @@
+"""Judging tonight's challenger on fresh evidence, and moving the aliases if it has earned it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+
+from lstm_model.errors import ModelUnavailable
+from lstm_model.evaluation import Backtest, Decision, Evidence, decide
+from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
+from lstm_model.network import Forecaster
+from lstm_model.readings import ReadingsStore
+from lstm_model.registry.candidate import backtest_in_window, gate_window
+from lstm_model.registry.tracking import MODEL, open_tracking
+from lstm_model.registry.versions import Version, find_version, load_forecaster
+from lstm_model.settings import Settings
+from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.promote")
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The decision, what it rests on, and who is champion afterwards."""
+
+    decision: Decision
+    challenger: str | None
+    champion_before: str | None
+    champion: str | None
+    summary: pd.DataFrame | None
+
+
+def promote_challenger(workspace: Workspace, now: pd.Timestamp) -> Promotion:
+    """Judge the challenger against the champion and the baselines; promote it if the gate says so.
+
+    Raises:
+        HistoryTooShort: there is too little history to judge on.
+    """
+    client = open_tracking(workspace)
+    challenger, champion = find_version(client, CHALLENGER), find_version(client, CHAMPION)
+    standing = champion.version if champion else None
+    if challenger is None:
+        decision = Decision(False, "no_challenger", "there is no challenger to judge; `nightcast train` makes one")
+        return Promotion(decision, None, standing, standing, None)
+    if champion is not None and champion.version == challenger.version:
+        client.delete_registered_model_alias(MODEL, CHALLENGER)  # a kill came between two moves of aliases
+        decision = Decision(False, "already_champion", f"version {challenger.version} is the champion already")
+        return Promotion(decision, challenger.version, standing, standing, None)
+    if champion is not None and champion.lived_at > now:
+        decision = Decision(
+            False,
+            "past_night",
+            f"the champion was trained on {champion.lived_at:%Y-%m-%d}, after the night being lived again; "
+            "aliases stay as they are",
+        )
+        return Promotion(decision, challenger.version, standing, standing, None)
+
+    evidence, backtest = _gather(workspace, now, challenger, champion)
+    decision = decide(evidence, workspace.settings.gate)
+    summary = None if backtest is None else backtest.summary()
+    _record(client, challenger, decision, evidence, summary)
+    if decision.promote:
+        _move_aliases(client, challenger, champion)
+    log.info("%s: %s", "promoted" if decision.promote else "not promoted", decision.reason)
+    after = challenger.version if decision.promote else standing
+    return Promotion(decision, challenger.version, standing, after, summary)
+
+
+def _gather(
+    workspace: Workspace, now: pd.Timestamp, challenger: Version, champion: Version | None
+) -> tuple[Evidence, Backtest | None]:
+    """Both models and the baselines on the gate's window."""
+    settings = workspace.settings
+    readings = ReadingsStore(workspace.readings, workspace.quarantine).read(now)
+    window = gate_window(readings, settings, now)
+    try:
+        forecasters = {CHALLENGER: load_forecaster(challenger, now)}
+    except ModelUnavailable as error:
+        log.warning("challenger: %s", error)
+        return _blank_evidence(), None
+    fault: str | None = None
+    if champion is not None:
+        try:
+            standing = load_forecaster(champion, now)
+            _check_same_task(standing, settings)
+            forecasters[CHAMPION] = standing
+        except ModelUnavailable as error:
+            fault = str(error)
+    backtest = backtest_in_window(window, forecasters, settings.model.horizon)
+    if CHAMPION in forecasters and not np.isfinite(backtest.forecasts[CHAMPION]).any():
+        fault = "its forecasts are not finite"
+        backtest = backtest.without(CHAMPION)
+    mine = backtest.forecasts[CHALLENGER]
+    foreseeable = np.isfinite(backtest.forecasts["ridge"]).all(axis=-1)
+    summary = backtest.summary()
+    newest = pd.Timestamp(readings["observed_at"].max())
+    evidence = Evidence(
+        crps={str(method): float(value) for method, value in summary["crps"].items()},
+        confidence_worse={
+            other: backtest.confidence_worse(CHALLENGER, other) for other in backtest.forecasts if other != CHALLENGER
+        },
+        origins=int(backtest.common.any(axis=(0, 2)).sum()),
+        truth_share=backtest.truth_share,
+        challenger_finite=bool(foreseeable.any() and np.isfinite(mine[foreseeable]).all()),
+        data_age_hours=(now - newest) / pd.Timedelta("1h"),
+        has_champion=champion is not None,
+        champion_fault=fault,
+        champion_age_days=None if champion is None else (now - champion.lived_at) / pd.Timedelta("1D"),
+        coverage_80=float(summary["coverage_80"][CHALLENGER]),
+    )
+    return evidence, backtest
+
+
+def _check_same_task(champion: Forecaster, settings: Settings) -> None:
+    """A champion of another cadence or horizon cannot forecast what is asked for now."""
+    theirs, ours = champion.settings, settings.model
+    if (theirs.step, theirs.horizon) != (ours.step, ours.horizon):
+        raise ModelUnavailable(
+            f"it forecasts {theirs.horizon} × {theirs.frequency}, now {ours.horizon} × {ours.frequency} are asked for"
+        )
+
+
+def _blank_evidence() -> Evidence:
+    """Nothing is known, so the gate stays closed."""
+    return Evidence({}, {}, 0, 0.0, challenger_finite=False, data_age_hours=math.inf)
+
+
+def _record(
+    client: MlflowClient, challenger: Version, decision: Decision, evidence: Evidence, summary: pd.DataFrame | None
+) -> None:
+    """Write decision, reason and numbers onto the version and into its run, before any alias moves."""
+    tags = {
+        "decision": "promoted" if decision.promote else "refused",
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "evidence": json.dumps(evidence.as_dict(), default=str)[:5000],
+    }
+    for name, value in tags.items():
+        client.set_model_version_tag(MODEL, challenger.version, name, value)
+        client.set_tag(challenger.run_id, name, value)
+    client.update_model_version(MODEL, challenger.version, f"**{tags['decision']}**: {decision.reason}.")
+    if summary is not None:
+        with mlflow.start_run(run_id=challenger.run_id):
+            mlflow.log_table(summary.reset_index(), "gate.json")
+
+
+def _move_aliases(client: MlflowClient, challenger: Version, champion: Version | None) -> None:
+    """At every instant in between, `champion` points to a model that was judged fit."""
+    if champion is not None:
+        client.set_registered_model_alias(MODEL, "previous", champion.version)
+    client.set_registered_model_alias(MODEL, CHAMPION, challenger.version)
+    client.delete_registered_model_alias(MODEL, CHALLENGER)

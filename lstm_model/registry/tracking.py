@@ -1,0 +1,81 @@
+"""MLflow inside the workspace: its database, its artifacts, and both at home again after the folder moved."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is imported: it reads these once
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import logging
+from functools import cache
+from pathlib import Path
+
+import mlflow
+import sqlalchemy as sa
+from mlflow import MlflowClient
+
+from lstm_model.workspace import Workspace
+
+EXPERIMENT = "nightcast"
+MODEL = "nightcast"
+_DESCRIPTION = (
+    "The fleet's forecaster, one version a night. **champion** issues the forecasts, **previous** stands by, "
+    "**challenger** is the newest candidate. Every version's tags say what it was trained on and why it was, or "
+    "was not, promoted."
+)
+# MLflow's UI opens such an experiment on its training runs, others on pages about language models.
+_SHOW_RUNS_FIRST = {"mlflow.experimentKind": "custom_model_development"}
+# Every column in which MLflow keeps an absolute address of an artifact.
+_ADDRESSES = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
+
+
+def open_tracking(workspace: Workspace) -> MlflowClient:
+    """Point MLflow at the workspace's database, made ready on first use; return a client."""
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    uri = database_uri(workspace.mlruns)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = MlflowClient(uri, uri)
+    _prepare(workspace.mlruns)
+    return client
+
+
+def database_uri(mlruns: Path) -> str:
+    """Address of MLflow's database in the folder `mlruns`."""
+    return f"sqlite:///{mlruns / 'mlflow.db'}"
+
+
+@cache
+def _prepare(mlruns: Path) -> None:
+    """Once a process: create what is missing, and follow the folder if it was moved."""
+    mlruns.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient()
+    artifacts = (mlruns / "artifacts").as_uri()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=_SHOW_RUNS_FIRST)
+    elif experiment.artifact_location != artifacts:
+        _readdress(mlruns, experiment.artifact_location, artifacts)
+    if not client.search_registered_models(f"name = '{MODEL}'"):
+        client.create_registered_model(MODEL, description=_DESCRIPTION)
+
+
+def _readdress(mlruns: Path, old: str, new: str) -> None:
+    """Replace the old folder by the new one wherever an address starts with it."""
+    engine = sa.create_engine(database_uri(mlruns))
+    with engine.begin() as connection:
+        for table, name in _ADDRESSES.items():
+            column: sa.ColumnClause[str] = sa.column(name)
+            connection.execute(
+                sa.update(sa.table(table, column))
+                .where(sa.func.substr(column, 1, len(old)) == old)
+                .values({name: sa.literal(new) + sa.func.substr(column, len(old) + 1)})
+            )
+    engine.dispose()

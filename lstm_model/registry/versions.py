@@ -1,0 +1,89 @@
+"""Registered versions: finding, describing and loading them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from lstm_model.errors import ModelUnavailable
+from lstm_model.network import Forecaster
+from lstm_model.registry.tracking import MODEL
+
+ALIASES = ("champion", "challenger", "previous")
+FORECASTER_ARTIFACT = "forecaster"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version, as its tags tell it. `lived_at` is the night that trained it."""
+
+    version: str
+    run_id: str
+    aliases: tuple[str, ...]
+    created_at: pd.Timestamp
+    lived_at: pd.Timestamp
+    trained_until: pd.Timestamp
+    decision: str
+    reason: str
+    mae: float
+    crps: float
+    skill: float
+
+
+def list_versions(client: MlflowClient) -> list[Version]:
+    """Every complete version, the newest first. What a killed run left behind is not among them."""
+    registered = client.get_registered_model(MODEL)
+    aliases: dict[str, list[str]] = {}
+    for alias, version in sorted(registered.aliases.items()):
+        aliases.setdefault(str(version), []).append(alias)
+    found = client.search_model_versions(f"name = '{MODEL}'", max_results=1000)
+    complete = [version for version in found if version.tags.get("complete") == "true"]
+    described = [_describe(version, tuple(aliases.get(str(version.version), ()))) for version in complete]
+    return sorted(described, key=lambda version: int(version.version), reverse=True)
+
+
+def find_version(client: MlflowClient, alias: str) -> Version | None:
+    """The complete version an alias points to, or None."""
+    return next((version for version in list_versions(client) if alias in version.aliases), None)
+
+
+def load_forecaster(version: Version, known_at: pd.Timestamp | None = None) -> Forecaster:
+    """Load a version's forecaster.
+
+    Args:
+        version: which.
+        known_at: the night being lived; a model trained later is refused, it knows that night's future.
+
+    Raises:
+        ModelUnavailable: its files are missing or damaged, or it was trained after `known_at`.
+    """
+    if known_at is not None and version.lived_at > known_at:
+        raise ModelUnavailable(f"version {version.version} was trained later, on {version.lived_at:%Y-%m-%d}")
+    try:
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version.version}")
+    except (MlflowException, OSError) as error:
+        raise ModelUnavailable(f"version {version.version}: its files are not to be had: {error}") from error
+    return Forecaster.load(Path(folder) / "artifacts" / FORECASTER_ARTIFACT)
+
+
+def _describe(version: ModelVersion, aliases: tuple[str, ...]) -> Version:
+    tags = version.tags
+    return Version(
+        version=str(version.version),
+        run_id=version.run_id,
+        aliases=aliases,
+        created_at=pd.Timestamp(version.creation_timestamp, unit="ms", tz="UTC"),
+        lived_at=pd.Timestamp(tags["lived_at"]),
+        trained_until=pd.Timestamp(tags["trained_until"]),
+        decision=tags.get("decision", "not judged yet"),
+        reason=tags.get("reason", ""),
+        mae=float(tags["mae"]),
+        crps=float(tags["crps"]),
+        skill=float(tags["skill"]),
+    )
