@@ -1,0 +1,158 @@
+"""The forecast always goes out: champion, else previous, else damped anomaly, climatology, persistence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_model.errors import HistoryTooShort, ModelUnavailable
+from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
+from lstm_model.forecasts.store import ForecastStore
+from lstm_model.network.forecaster import forecast_frame
+from lstm_model.panel import Panel, build_panel
+from lstm_model.panel.grid import FloatArray
+from lstm_model.readings import ReadingsStore
+from lstm_model.registry import find_version, load_forecaster, open_tracking
+from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.forecast")
+
+FORGET_AFTER = pd.Timedelta(days=30)
+"""A station silent for longer is taken to be gone; it gets no forecast until it speaks again."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder and its answer: quantiles (S, H, Q), NaN for stations it cannot serve."""
+
+    method: str
+    version: str
+    run_id: str
+    quantiles: FloatArray
+
+
+@dataclass(frozen=True)
+class Issue:
+    """What went out: the rows as kept, stations by method, and why better methods did not serve."""
+
+    forecast: pd.DataFrame
+    methods: dict[str, int]
+    faults: tuple[str, ...]
+
+
+def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Timestamp) -> Issue:
+    """Forecast every living station from `now` on, with the best method that can serve it, and keep the result.
+
+    Args:
+        workspace: where readings, models and forecasts are.
+        now: the origin; nothing observed later is looked at.
+        created_at: stamped onto the rows.
+
+    Raises:
+        HistoryTooShort: no station has a reading of the last 30 days.
+    """
+    settings = workspace.settings.model
+    store = ReadingsStore(workspace.readings, workspace.quarantine)
+    readings_version, readings = store.version, store.read(now)
+    origin = now.floor(settings.step)
+    living = readings.groupby("station_id")["observed_at"].max() > origin - FORGET_AFTER
+    stations = tuple(living.index[living])
+    if not stations:
+        raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
+    panel = build_panel(readings, settings.step, end=origin, stations=stations)
+    if panel.times[-1] < origin:
+        panel = panel.extended_to(origin)
+
+    forecast, faults = climb_down(panel, _ladder(workspace, panel, now), settings.horizon)
+    if lost := len(stations) - forecast["station_id"].nunique():
+        faults.append(f"{lost} stations have no usable reading at all and got no forecast")
+    forecast["issue_date"] = f"{origin:%Y-%m-%d}"
+    forecast["readings_version"] = readings_version
+    forecast["created_at"] = created_at.as_unit("us")
+    if forecast.empty:
+        raise HistoryTooShort("no station has a usable reading; there is nothing to forecast from")
+    ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).keep(forecast)
+    served = forecast.groupby("method")["station_id"].nunique()
+    methods = {str(method): int(count) for method, count in served.items()}
+    log.info("issued for %s: %s", f"{origin:%Y-%m-%d %H:%M}", ", ".join(f"{n} × {m}" for m, n in methods.items()))
+    return Issue(forecast, methods, tuple(faults))
+
+
+def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tuple[pd.DataFrame, list[str]]:
+    """Ask rung after rung until every station has finite quantiles.
+
+    Args:
+        panel: the past, ending at the origin.
+        ladder: rungs, the best first; a string says why a rung is missing.
+        horizon: leads.
+
+    Returns:
+        rows with method, model_version and run_id, and what kept better rungs from serving.
+    """
+    pending = np.ones(len(panel.stations), bool)
+    parts, faults = [], []
+    for rung in ladder:
+        if isinstance(rung, str):
+            faults.append(rung)
+            log.warning("%s", rung)
+            continue
+        served = pending & np.isfinite(rung.quantiles).all(axis=(1, 2))
+        if served.any():
+            rows = forecast_frame(
+                tuple(np.array(panel.stations, dtype=object)[served]),
+                panel.times[-1],
+                panel.step,
+                rung.quantiles[served],
+            )
+            parts.append(rows.assign(method=rung.method, model_version=rung.version, run_id=rung.run_id))
+        pending &= ~served
+        if not pending.any():
+            break
+        if rung.method in ("champion", "previous"):
+            waiting = ", ".join(np.array(panel.stations)[pending][:5])
+            faults.append(f"{rung.method} (version {rung.version}) has no finite forecast for {waiting}")
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["station_id"]), faults
+
+
+def _ladder(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Iterator[Rung | str]:
+    """The rungs, each made only when it is needed."""
+    horizon, origin = workspace.settings.model.horizon, np.array([len(panel.times) - 1])
+    yield from _model_rungs(workspace, panel, now, origin)
+    for baseline in (DampedAnomaly, Climatology, Persistence):
+        fitted = baseline().fit(panel, horizon)
+        yield Rung(baseline.name, "", "", fitted.forecast(panel, origin)[:, 0])
+
+
+def _model_rungs(
+    workspace: Workspace, panel: Panel, now: pd.Timestamp, origin: npt.NDArray[np.intp]
+) -> Iterator[Rung | str]:
+    """Champion and previous. Whatever is wrong with one, or with the whole registry, must not stop the forecast."""
+    settings = workspace.settings.model
+    try:
+        client = open_tracking(workspace)
+        versions = {alias: find_version(client, alias) for alias in ("champion", "previous")}
+    except Exception as error:  # a damaged database speaks in many tongues
+        yield f"the model registry cannot be read: {_first_line(error)}"
+        return
+    for alias, version in versions.items():
+        if version is None:
+            yield f"there is no {alias}"
+            continue
+        try:
+            forecaster = load_forecaster(version, now)
+            if (forecaster.settings.step, forecaster.settings.horizon) != (settings.step, settings.horizon):
+                raise ModelUnavailable("it was made for another frequency or horizon")
+            quantiles = forecaster.forecast(panel, origin)[:, 0]
+        except Exception as error:  # a model that fails in any way is a model that cannot serve
+            yield f"{alias} (version {version.version}) cannot serve: {_first_line(error)}"
+            continue
+        yield Rung(alias, version.version, version.run_id, quantiles)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,109 @@
+"""Forecasts and scores on disk: Delta tables replaced by key, and the newest issue as CSV."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable, write_deltalake
+
+from lstm_model.network.forecaster import QUANTILE_COLUMNS
+
+_TIME = pa.timestamp("us", tz="UTC")
+FORECASTS_SCHEMA = pa.schema(
+    [
+        ("issue_date", pa.string()),
+        ("station_id", pa.string()),
+        ("issued_at", _TIME),
+        ("valid_at", _TIME),
+        ("lead_hours", pa.float32()),
+        ("temperature_c", pa.float32()),
+        *((name, pa.float32()) for name in QUANTILE_COLUMNS),
+        ("method", pa.string()),
+        ("model_version", pa.string()),
+        ("run_id", pa.string()),
+        ("readings_version", pa.int64()),
+        ("created_at", _TIME),
+    ]
+)
+SCORES_SCHEMA = pa.schema(
+    [
+        ("issue_date", pa.string()),
+        ("station_id", pa.string()),
+        ("issued_at", _TIME),
+        ("valid_at", _TIME),
+        ("lead_hours", pa.float32()),
+        ("method", pa.string()),
+        ("model_version", pa.string()),
+        ("observed_c", pa.float32()),
+        ("error_c", pa.float32()),
+        ("crps", pa.float32()),
+        ("pit", pa.float32()),
+        ("covered_80", pa.bool_()),
+        ("width_80_c", pa.float32()),
+        ("persistence_error_c", pa.float32()),
+        ("climatology_error_c", pa.float32()),
+        ("damped_anomaly_error_c", pa.float32()),
+    ]
+)
+KEY = ["station_id", "issued_at", "lead_hours"]
+
+
+class ForecastStore:
+    """Every forecast ever issued, and how each one did."""
+
+    def __init__(self, forecasts: Path, scores: Path, latest: Path) -> None:
+        self._forecasts = forecasts
+        self._scores = scores
+        self._latest = latest
+
+    def keep(self, issue: pd.DataFrame) -> None:
+        """Write one issue in one commit, replacing an earlier one from the same origin; refresh `latest.csv`."""
+        _replace_issue(self._forecasts, FORECASTS_SCHEMA, issue)
+        newest = self.newest_issue()
+        scratch = self._latest.with_suffix(".csv.tmp")
+        newest.to_csv(scratch, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
+        os.replace(scratch, self._latest)  # noqa: PTH105 - atomic, and said so
+
+    def newest_issue(self) -> pd.DataFrame:
+        """The rows of the newest issue, ordered by station and lead."""
+        dates = self.read_forecasts(["issue_date"])["issue_date"]
+        rows = self.read_forecasts(where=ds.field("issue_date") == dates.max())
+        return rows[rows["issued_at"] == rows["issued_at"].max()].sort_values(["station_id", "lead_hours"])
+
+    def read_forecasts(self, columns: list[str] | None = None, where: ds.Expression | None = None) -> pd.DataFrame:
+        """Issued forecasts, whole or in part."""
+        return _read(self._forecasts, FORECASTS_SCHEMA, columns, where)
+
+    def read_scores(self, columns: list[str] | None = None, where: ds.Expression | None = None) -> pd.DataFrame:
+        """Scores of verified forecasts, whole or in part."""
+        return _read(self._scores, SCORES_SCHEMA, columns, where)
+
+    def keep_scores(self, scores: pd.DataFrame) -> None:
+        """Write the scores of one issue in one commit, replacing those it had."""
+        _replace_issue(self._scores, SCORES_SCHEMA, scores)
+
+
+def _replace_issue(path: Path, schema: pa.Schema, rows: pd.DataFrame) -> None:
+    issued_at = rows["issued_at"].iloc[0]
+    table = pa.Table.from_pandas(rows, schema, preserve_index=False)
+    if not DeltaTable.is_deltatable(str(path)):
+        write_deltalake(path, schema.empty_table(), partition_by=["issue_date"], mode="ignore")
+    # Times are compared as text: a literal of Delta's SQL has no zone, the column has.
+    write_deltalake(
+        path,
+        table,
+        mode="overwrite",
+        predicate=f"issue_date = '{issued_at:%Y-%m-%d}' AND issued_at = "
+        f"arrow_cast('{issued_at:%Y-%m-%dT%H:%M:%S}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')",
+    )
+
+
+def _read(path: Path, schema: pa.Schema, columns: list[str] | None, where: ds.Expression | None) -> pd.DataFrame:
+    if not DeltaTable.is_deltatable(str(path)):
+        empty = schema.empty_table()
+        return (empty.select(columns) if columns else empty).to_pandas()
+    return DeltaTable(path).to_pyarrow_dataset().to_table(columns=columns, filter=where).to_pandas()
