@@ -1,0 +1,89 @@
+"""What time it is: the wall clock, or the night that the sample's playback has reached."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from lstm_model.errors import SettingsError
+from lstm_model.readings import SAMPLE_END, SAMPLE_FIRST_NIGHT
+from lstm_model.workspace import Workspace
+
+_NIGHTS_FILE = "nights.jsonl"
+
+
+@dataclass(frozen=True)
+class LivedNight:
+    """A night that was lived to its end, failed steps included."""
+
+    as_of: pd.Timestamp
+    finished_at: pd.Timestamp
+    failed: tuple[str, ...]
+
+
+def wall_clock() -> pd.Timestamp:
+    """The time of day, UTC."""
+    return pd.Timestamp(datetime.now(UTC))
+
+
+def parse_time(text: str) -> pd.Timestamp:
+    """A time given by a person, which must name its zone.
+
+    Raises:
+        SettingsError: unreadable, or without a zone.
+    """
+    try:
+        time = pd.Timestamp(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is no time; write for example 2013-12-20T23:00Z") from None
+    if time.tz is None:
+        raise SettingsError(f"{text!r} names no zone; write {text}Z if UTC is meant")
+    return time.tz_convert("UTC")
+
+
+def present(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
+    """Now, for a single step: `as_of`, else the sample's last lived night, else the wall clock."""
+    if as_of is not None:
+        return parse_time(as_of)
+    if not workspace.settings.plays_sample:
+        return wall_clock()
+    nights = lived_nights(workspace)
+    return max(night.as_of for night in nights) if nights else SAMPLE_FIRST_NIGHT
+
+
+def night_to_live(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
+    """Now, for a whole night: `as_of`, else the sample's next night until it ends, else the wall clock."""
+    if as_of is not None:
+        return parse_time(as_of)
+    if not workspace.settings.plays_sample:
+        return wall_clock()
+    nights = lived_nights(workspace)
+    if not nights:
+        return SAMPLE_FIRST_NIGHT
+    return min(max(night.as_of for night in nights) + pd.Timedelta("1D"), SAMPLE_END)
+
+
+def lived_nights(workspace: Workspace) -> list[LivedNight]:
+    """Every lived night in the order they ended. A line torn by a power cut is no night."""
+    file = workspace.state / _NIGHTS_FILE
+    if not file.is_file():
+        return []
+    nights = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        nights.append(LivedNight(pd.Timestamp(row["as_of"]), pd.Timestamp(row["finished_at"]), tuple(row["failed"])))
+    return nights
+
+
+def mark_lived(workspace: Workspace, as_of: pd.Timestamp, failed: list[str]) -> None:
+    """Note that a night was lived to its end; only then does the sample's playback move on."""
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    row = {"as_of": as_of.isoformat(), "finished_at": wall_clock().isoformat(), "failed": failed}
+    with (workspace.state / _NIGHTS_FILE).open("a", encoding="utf-8") as file:
+        file.write(f"\n{json.dumps(row)}" if file.tell() else json.dumps(row))

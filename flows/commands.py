@@ -1,0 +1,294 @@
+"""The command line: a flow with a terminal around it. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lstm_model.errors import NightcastError, SettingsError, SourceError
+from lstm_model.workspace import Workspace
+
+DONE, FAILED, WRONG_USAGE, REFUSED = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="nightcast",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Every night, a fleet of temperature sensors gets a freshly trained LSTM that has earned its place, "
+    "and a forecast that always goes out.",
+    pretty_exceptions_enable=False,
+)
+screen = Console()
+
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIME", help="Live at this time, such as 2013-12-20T23:00Z; see nothing later."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong on purpose is one line on standard error."""
+    try:
+        app()
+    except NightcastError as error:
+        Console(stderr=True, soft_wrap=True).print(f"nightcast: {error}", style="red", markup=False, highlight=False)
+        sys.exit(WRONG_USAGE if isinstance(error, SettingsError | SourceError) else FAILED)
+
+
+@contextmanager
+def _flows(as_of: str | None = None, as_json: bool = False) -> Iterator[Workspace]:
+    """A workspace ready to run flows in, with their progress on the screen; wrong input fails before they start."""
+    from flows.progress import progress
+    from flows.runtime import prepare, start_engine
+
+    workspace = Workspace.find()
+    if as_of is not None:
+        from flows.clock import parse_time
+
+        parse_time(as_of)
+    prepare(workspace)
+    with progress(screen, quiet=as_json):
+        start_engine(workspace)
+        yield workspace
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, default=str))
+
+
+@app.command()
+def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Live one whole night now: ingest, verify, train, promote, forecast.
+
+    Needs no server. With no sources configured it plays the embedded sample, one day a night.
+
+    Example: `nightcast run --as-of 2013-12-20T23:00Z`
+    """
+    from lstm_model.errors import NightFailed
+
+    failure: NightFailed | None = None
+    with _flows(as_of, as_json) as workspace:
+        from flows.nightly import nightly_flow
+
+        try:
+            night = nightly_flow(as_of)
+        except NightFailed as error:
+            night, failure = error.night, error
+    from flows.summary import print_night
+    from flows.words import night_as_data
+
+    if as_json:
+        _print_json(night_as_data(night))
+    else:
+        print_night(screen, night, workspace)
+    if failure is not None:
+        raise failure
+
+
+@app.command()
+def ingest(
+    what: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE|FILE]...", help="Sources or CSV files; all sources if empty.")
+    ] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take readings in; every row ends as new, corrected, unchanged or quarantined.
+
+    Example: `nightcast ingest cellar` or `nightcast ingest readings.csv`
+    """
+    from flows.words import rows_as_data, rows_in_words
+
+    configured = Workspace.find().settings.sources
+    strange = [name for name in what or [] if name not in configured and not Path(name).is_file()]
+    if strange:
+        raise SourceError(f"no file and no source is called {strange[0]!r}; configured: {', '.join(configured)}.")
+    with _flows(as_of, as_json) as workspace:
+        from flows.clock import wall_clock
+        from flows.ingest import ingest_flow
+        from lstm_model.readings import ingest_file
+
+        named: list[str | None] = [*what] if what else [None]
+        for name in named:
+            if name is not None and name not in configured:
+                report = ingest_file(workspace, Path(name), wall_clock())
+            else:
+                report = ingest_flow(as_of, name)
+            if as_json:
+                _print_json(rows_as_data(report))
+            else:
+                screen.print(rows_in_words(report), highlight=False)
+
+
+@app.command()
+def train(as_of: AsOf = None) -> None:
+    """Train a fresh candidate, backtest it and register it as challenger.
+
+    Example: `nightcast train`
+    """
+    with _flows(as_of):
+        from flows.train import train_flow
+        from flows.words import training_in_words
+
+        screen.print(training_in_words(_done(train_flow(as_of))), highlight=False)
+
+
+@app.command()
+def promote(as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Judge the challenger; exits with 3 when the gate refuses it.
+
+    Example: `nightcast promote`
+    """
+    with _flows(as_of, as_json):
+        from flows.promote import promote_flow
+        from flows.words import decision_in_words, promotion_as_data
+
+        promotion = _done(promote_flow(as_of))
+        if as_json:
+            _print_json(promotion_as_data(promotion))
+        else:
+            screen.print(decision_in_words(promotion), highlight=False)
+    if not promotion.decision.promote:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def forecast(as_of: AsOf = None) -> None:
+    """Forecast every station with the best method that can serve it.
+
+    Example: `nightcast forecast`
+    """
+    with _flows(as_of) as workspace:
+        from flows.forecast import forecast_flow
+        from flows.summary import stations
+
+        issue = _done(forecast_flow(as_of))
+    screen.print(stations(issue))
+    screen.print(f"[dim]every lead and quantile:[/dim] {workspace.latest.relative_to(workspace.home)}")
+
+
+@app.command()
+def verify(as_of: AsOf = None) -> None:
+    """Score every issued forecast whose truth has come.
+
+    Example: `nightcast verify`
+    """
+    with _flows(as_of):
+        from flows.verify import verify_flow
+        from flows.words import verification_in_words
+
+        screen.print(verification_in_words(verify_flow(as_of)), highlight=False)
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Where this workspace stands: nights lived, readings, champion, newest forecast, servers.
+
+    Example: `nightcast status`
+    """
+    from flows.inspection import workspace_status
+
+    facts = workspace_status(Workspace.find())
+    if as_json:
+        _print_json(facts)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in facts.items():
+        table.add_row(f"[dim]{name.replace('_', ' ')}[/dim]", str(value if value is not None else "none yet"))
+    screen.print(table)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the registered versions: aliases, scores, age and why each was or was not promoted.
+
+    Example: `nightcast models --json`
+    """
+    from flows.inspection import versions_as_data
+
+    rows = versions_as_data(Workspace.find())
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("version", "aliases", "night", "MAE °C", "CRPS °C", "skill", "decision"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(
+            row["version"], ", ".join(row["aliases"]), row["night"], f"{row['mae']:.2f}", f"{row['crps']:.2f}",
+            f"{row['skill']:+.1%}", f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"],
+        )  # fmt: skip
+    screen.print(table if rows else "no version yet; `nightcast run` lives the first night")
+
+
+@app.command()
+def config(as_json: AsJson = False) -> None:
+    """Print every setting, its value, where that came from, and what it means.
+
+    Example: `nightcast config`
+    """
+    from flows.inspection import settings_with_origins
+
+    rows = settings_with_origins(Workspace.find())
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("setting", "value", "from", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(row["setting"], str(row["value"]), row["from"], row["meaning"])
+    screen.print(table, highlight=False)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check the machine and the workspace; every finding comes with a remedy. Exits with 1 if something is broken.
+
+    Example: `nightcast doctor`
+    """
+    from flows.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json([finding.__dict__ for finding in findings])
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        marks = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "broken": "[red]broken[/red]"}
+        for finding in findings:
+            remedy = f"\n[dim]─► {finding.remedy}[/dim]" if finding.remedy else ""
+            table.add_row(marks[finding.verdict], finding.subject, f"{finding.found}{remedy}")
+        screen.print(table, highlight=False)
+    if any(finding.verdict == "broken" for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def up() -> None:
+    """Start the Prefect dashboard, the MLflow UI and the schedules; Ctrl-C stops all of it.
+
+    Example: `nightcast up`
+    """
+    workspace = Workspace.find()
+    # Deployments sit above flows: they take this process over by name instead of being imported.
+    os.execv(sys.executable, [sys.executable, "-m", "deployments.up", str(workspace.home)])  # noqa: S606
+
+
+def _done(outcome: Any) -> Any:
+    """The outcome, unless the step was skipped: then it was not done, and the command says so."""
+    from flows.night import Skipped
+
+    if isinstance(outcome, Skipped):
+        raise NightcastError(outcome.reason)
+    return outcome

@@ -1,0 +1,113 @@
+"""`nightcast doctor`: what is well, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from packaging.version import Version
+
+from lstm_model.errors import SettingsError
+from lstm_model.workspace import Workspace
+
+_LEAST_FREE_GIB = 2.0
+_HELD_BACK = {  # package: first version that breaks, and how
+    "fastapi": ("0.151", "newer ones keep Prefect 3.8 from starting any flow"),
+    "sqlalchemy": ("2.1", "newer ones silently stop Prefect's scheduler"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    subject: str
+    verdict: Literal["ok", "warning", "broken"]
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at Python, torch, the pins that matter, disk, settings, ports and databases."""
+    findings = [_python(), _torch(), *(_pin(name) for name in _HELD_BACK)]
+    try:
+        workspace = Workspace.find()
+    except SettingsError as error:
+        return [*findings, Finding("settings", "broken", str(error), "mend it, then run `nightcast doctor` again")]
+    named = len(workspace.origins)
+    findings.append(Finding("settings", "ok", f"{workspace.home}: {named} set, the others at their defaults"))
+    findings.append(_disk(workspace.home))
+    server = workspace.settings.server
+    for name, port in (("Prefect port", server.prefect_port), ("MLflow port", server.mlflow_port)):
+        findings.append(_port(name, server.host, port))
+    findings.append(_database("MLflow database", workspace.mlruns / "mlflow.db"))
+    findings.append(_database("Prefect database", workspace.state / "prefect" / "prefect.db"))
+    return findings
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python", "ok", found)
+
+
+def _torch() -> Finding:
+    import torch
+
+    build = "CUDA " + torch.version.cuda if torch.version.cuda else "CPU"
+    found = f"{torch.__version__}, {build} build, {torch.get_num_threads()} threads"
+    if torch.version.cuda and not torch.cuda.is_available():
+        return Finding("torch", "warning", found, "no GPU answers; the CPU build is much smaller: `make clean setup`")
+    return Finding("torch", "ok", found)
+
+
+def _pin(package: str) -> Finding:
+    limit, why = _HELD_BACK[package]
+    try:
+        found = version(package)
+    except PackageNotFoundError:
+        return Finding(package, "broken", "not installed", "install from the lock: `make setup`")
+    if Version(found) >= Version(limit):
+        return Finding(package, "broken", f"{found}; {why}", f"install a version below {limit}: `make clean setup`")
+    return Finding(package, "ok", f"{found}, held below {limit}: {why}")
+
+
+def _disk(home: Path) -> Finding:
+    free = shutil.disk_usage(home).free / 2**30
+    found = f"{free:.1f} GiB free at {home}"
+    if not os.access(home, os.W_OK):
+        return Finding("disk", "broken", f"{home} cannot be written to", "give this user the right to write there")
+    if free < _LEAST_FREE_GIB:
+        return Finding("disk", "warning", found, "free some space: every kept model takes about a megabyte")
+    return Finding("disk", "ok", found)
+
+
+def _port(name: str, host: str, port: int) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        taken = probe.connect_ex((host, port)) == 0
+    if taken:
+        remedy = "fine if it is this workspace's `nightcast up`; else choose another port under [server]"
+        return Finding(name, "warning", f"{host}:{port} is in use", remedy)
+    return Finding(name, "ok", f"{host}:{port} is free")
+
+
+def _database(name: str, file: Path) -> Finding:
+    if not file.is_file():
+        return Finding(name, "ok", "not there yet; the first night makes it")
+    try:
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        verdict = str(error)
+    if verdict != "ok":
+        return Finding(
+            name, "broken", f"{file}: {verdict}", "restore the file from a backup, or move it away to start anew"
+        )
+    return Finding(name, "ok", f"{file.name}, {file.stat().st_size / 2**20:.1f} MiB, intact")

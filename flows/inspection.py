@@ -1,0 +1,82 @@
+"""Facts about a workspace that need no flow: status, versions, settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from lstm_model.workspace import Workspace
+
+
+def workspace_status(workspace: Workspace) -> dict[str, Any]:
+    """Where the workspace stands."""
+    from flows.clock import lived_nights
+    from flows.runtime import live_api
+    from lstm_model.forecasts import ForecastStore
+    from lstm_model.readings import ReadingsStore
+
+    nights = lived_nights(workspace)
+    readings = ReadingsStore(workspace.readings, workspace.quarantine)
+    versions = versions_as_data(workspace)
+    champion = next((row for row in versions if "champion" in row["aliases"]), None)
+    newest = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).newest_issue()
+    facts: dict[str, Any] = {
+        "workspace": str(workspace.home),
+        "nights_lived": len(nights),
+        "last_night": nights[-1].as_of.isoformat() if nights else None,
+        "last_night_failed_steps": ", ".join(nights[-1].failed) or "none" if nights else None,
+        "readings_version": readings.version,
+        **readings.overview(),
+        "quarantined": len(readings.quarantined()),
+        "versions": len(versions),
+        "champion": None if champion is None else f"version {champion['version']}, trained {champion['night']}",
+        "newest_forecast": None if newest.empty else newest["issued_at"].iloc[0].isoformat(),
+        "dashboard": live_api(workspace) or "not running; `nightcast up` starts it",
+    }
+    return facts
+
+
+def versions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every registered version, the newest first; none before the first night, and no database made for it."""
+    if not (workspace.mlruns / "mlflow.db").is_file():
+        return []
+    from lstm_model.registry import list_versions, open_tracking
+
+    return [
+        {
+            "version": version.version,
+            "aliases": list(version.aliases),
+            "run_id": version.run_id,
+            "created_at": version.created_at.isoformat(),
+            "night": f"{version.lived_at:%Y-%m-%d}",
+            "decision": version.decision,
+            "reason": version.reason,
+            "mae": version.mae,
+            "crps": version.crps,
+            "skill": version.skill,
+        }
+        for version in list_versions(open_tracking(workspace))
+    ]
+
+
+def settings_with_origins(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every setting with its value, origin and meaning."""
+    rows: list[dict[str, Any]] = []
+
+    def walk(section: BaseModel, prefix: str) -> None:
+        for name, field in type(section).model_fields.items():
+            value = getattr(section, name)
+            if isinstance(value, BaseModel):
+                walk(value, f"{prefix}{name}.")
+            elif isinstance(value, dict):
+                for key, part in value.items():
+                    walk(part, f"{prefix}{name}.{key}.")
+            else:
+                origin = workspace.origins.get(f"{prefix}{name}", "default")
+                rows.append(
+                    {"setting": f"{prefix}{name}", "value": value, "from": origin, "meaning": field.description or ""}
+                )
+
+    walk(workspace.settings, "")
+    return rows

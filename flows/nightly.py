@@ -1,0 +1,61 @@
+"""One whole night: ingest, verify, train, promote, forecast. Whatever fails, the forecast goes out."""
+
+from __future__ import annotations
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows.clock import mark_lived, night_to_live
+from flows.forecast import forecast_flow
+from flows.ingest import ingest_flow
+from flows.naming import named
+from flows.night import Night
+from flows.promote import promote_flow
+from flows.train import train_flow
+from flows.verify import verify_flow
+from flows.words import night_in_markdown
+from lstm_model.errors import NightcastError, NightFailed
+from lstm_model.workspace import Workspace
+
+
+@flow(
+    name="nightly",
+    description="One whole night: ingest, verify, train, promote, forecast.",
+    flow_run_name=named("nightly", night_to_live),
+)
+def nightly_flow(as_of: str | None = None) -> Night:
+    """Live one night.
+
+    Args:
+        as_of: the night to live, such as 2013-12-20T23:00Z; the sample's next night or the present when empty.
+
+    Raises:
+        NightFailed: a step failed; carries the night as `night`. Every other step was done all the same.
+        NightcastError: another night is under way in this workspace.
+    """
+    workspace = Workspace.find()
+    try:
+        with FileLock(workspace.state / "night.lock", timeout=0):
+            night = _live(workspace, night_to_live(workspace, as_of))
+    except Timeout:
+        raise NightcastError(
+            "another night is under way in this workspace; wait for it to end, then run again"
+        ) from None
+    create_markdown_artifact(night_in_markdown(night), key="night", description=f"The night of {night.as_of:%Y-%m-%d}")
+    if night.failed:
+        raise NightFailed(night)
+    return night
+
+
+def _live(workspace: Workspace, now: pd.Timestamp) -> Night:
+    night, moment = Night(now, workspace.settings.plays_sample), now.isoformat()
+    night.ingest = night.live("ingest", lambda: ingest_flow(moment))
+    night.verify = night.live("verify", lambda: verify_flow(moment))
+    night.train = night.live("train", lambda: train_flow(moment))
+    if night.train is not None:
+        night.promote = night.live("promote", lambda: promote_flow(moment))
+    night.forecast = night.live("forecast", lambda: forecast_flow(moment))
+    mark_lived(workspace, now, list(night.failed))
+    return night

@@ -1,0 +1,36 @@
+"""The flow that judges the challenger."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows.clock import present
+from flows.naming import named
+from flows.night import Skipped
+from flows.words import promotion_in_markdown
+from lstm_model.errors import HistoryTooShort
+from lstm_model.registry import Promotion, promote_challenger
+from lstm_model.workspace import Workspace
+
+
+@flow(
+    name="promote",
+    description="Judge the challenger on fresh evidence; it becomes champion only if it earned it.",
+    flow_run_name=named("promote"),
+)
+def promote_flow(as_of: str | None = None) -> Promotion | Skipped:
+    """Judge the challenger; skipped while there is too little history to judge on.
+
+    Args:
+        as_of: the time to live, such as 2013-12-20T23:00Z; the present when empty.
+    """
+    workspace = Workspace.find()
+    try:
+        promotion = promote_challenger(workspace, present(workspace, as_of))
+    except HistoryTooShort as reason:
+        return Skipped(str(reason))
+    create_markdown_artifact(
+        promotion_in_markdown(promotion), key="gate", description="The gate's decision and evidence"
+    )
+    return promotion

@@ -1,0 +1,81 @@
+"""The end of `nightcast run`: a summary that a person likes to read."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.night import Night
+from flows.words import (
+    SCORE_HEADINGS,
+    night_in_sentences,
+    playback_in_words,
+    scores_table,
+    stations_table,
+)
+from lstm_model.forecasts import Issue
+from lstm_model.workspace import Workspace
+
+
+def print_night(screen: Console, night: Night, workspace: Workspace) -> None:
+    """Print what the night did, who is champion, tomorrow's forecast, and where to look next."""
+    screen.print()
+    screen.rule(f"[bold]The night of {night.as_of:%Y-%m-%d %H:%M} UTC[/bold]", align="left")
+    if playback := playback_in_words(night):
+        screen.print(playback, style="dim")
+    screen.print()
+    steps = Table(box=None, show_header=False, pad_edge=False)
+    steps.add_column(style="bold", no_wrap=True)
+    steps.add_column(justify="right", style="dim", no_wrap=True)
+    steps.add_column(overflow="fold")
+    for step, sentence in night_in_sentences(night).items():
+        colour = "red" if step in night.failed else "yellow" if step in night.skipped else "default"
+        steps.add_row(step, f"{night.seconds.get(step, 0):.1f} s", f"[{colour}]{sentence}[/{colour}]")
+    screen.print(steps, highlight=False)
+    if night.promote is not None and night.promote.summary is not None:
+        screen.print(scores(night.promote.summary))
+    if night.forecast is not None:
+        screen.print(stations(night.forecast))
+        for fault in night.forecast.faults:
+            screen.print(f"  {fault}", style="dim", highlight=False)
+    _print_where_to_look(screen, night, workspace)
+
+
+def scores(summary: object) -> Table:
+    """Champion, challenger and baselines on the gate's window."""
+    table = Table(
+        title="On the gate's window, the newest days, which no model saw", title_justify="left", title_style="bold"
+    )
+    table.add_column("method")
+    for heading in SCORE_HEADINGS.values():
+        table.add_column(heading, justify="right")
+    for row in scores_table(summary):
+        table.add_row(*row, style="bold" if row[0] in ("challenger", "champion") else None)
+    return table
+
+
+def stations(issue: Issue) -> Table:
+    """The coming 24 hours of every station."""
+    issued_at = issue.forecast["issued_at"].iloc[0]
+    table = Table(title=f"The 24 hours from {issued_at:%Y-%m-%d %H:%M} UTC", title_justify="left", title_style="bold")
+    for heading in ("station", "low °C (80 %)", "high °C (80 %)", "method"):
+        table.add_column(heading)
+    rows = stations_table(issue)
+    for row in rows:
+        table.add_row(*row)
+    more = issue.forecast["station_id"].nunique() - len(rows)
+    if more > 0:
+        table.caption = f"and {more} more stations"
+    return table
+
+
+def _print_where_to_look(screen: Console, night: Night, workspace: Workspace) -> None:
+    screen.print("\n[bold]Where to look next[/bold]")
+    places = Table(box=None, show_header=False, pad_edge=False)
+    if night.forecast is not None:
+        places.add_row("every lead and quantile", str(workspace.latest.relative_to(workspace.home)))
+    places.add_row("Prefect dashboard and MLflow UI", "nightcast up   (make up)")
+    places.add_row("versions and why they were promoted", "nightcast models")
+    if night.plays_sample:
+        places.add_row("your own readings", f"\\[source.NAME] in {workspace.home / 'nightcast.toml'}")
+    screen.print(places, highlight=False)

@@ -1,0 +1,195 @@
+"""What happened, in words: sentences and tables for the terminal, the dashboard and machines alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from flows.night import Night
+from lstm_model.forecasts import Issue, Verification
+from lstm_model.readings import SAMPLE_END, IngestReport
+from lstm_model.registry import Candidate, Promotion
+
+_ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
+SCORE_HEADINGS = {"mae": "MAE °C", "rmse": "RMSE °C", "crps": "CRPS °C", "skill": "skill", "coverage_80": "80 % covers"}
+
+
+def rows_in_words(report: IngestReport) -> str:
+    """The balance of an ingest: rows in and what became of them."""
+    counts = report.counts
+    sentence = (
+        f"{report.rows_in:,} rows in = {counts.new:,} new + {counts.corrected:,} corrected + "
+        f"{counts.unchanged:,} unchanged + {report.quarantined:,} quarantined"
+    )
+    reasons = "; ".join(f"{count:,} × {reason}" for reason, count in report.reasons.items())
+    return f"{sentence} ({reasons})" if reasons else sentence
+
+
+def training_in_words(candidate: Candidate) -> str:
+    """How long training took and what it reached."""
+    judged = [epoch for epoch in candidate.epochs if epoch.validation_loss == epoch.validation_loss]
+    span = f"{candidate.trained_from:%Y-%m-%d} … {candidate.trained_until:%Y-%m-%d}"
+    if not judged:
+        return f"version {candidate.version} in {candidate.seconds:.1f} s on {span}, without validation"
+    kept = min(judged, key=lambda epoch: epoch.validation_loss)
+    return (
+        f"version {candidate.version} in {candidate.seconds:.1f} s on {span}; validation loss "
+        f"{judged[0].validation_loss:.4f} (the ridge it starts from) ─► {kept.validation_loss:.4f}, "
+        f"epoch {kept.epoch} of {candidate.epochs[-1].epoch}"
+    )
+
+
+def verification_in_words(report: Verification) -> str:
+    """How yesterday's forecast did."""
+    if report.fresh.empty:
+        return f"nothing new to score; {report.waiting:,} forecasts wait for their truth"
+    rows = report.fresh
+    skill = 1 - rows["error_c"].abs().mean() / rows["persistence_error_c"].abs().mean()
+    return (
+        f"{len(rows):,} forecasts met their truth: MAE {rows['error_c'].abs().mean():.2f} °C "
+        f"(persistence {rows['persistence_error_c'].abs().mean():.2f}, skill {skill:+.0%}), "
+        f"{rows['covered_80'].mean():.0%} inside the 80 % interval; {report.waiting:,} wait"
+    )
+
+
+def decision_in_words(promotion: Promotion) -> str:
+    """Who is champion now, and why."""
+    verb = "promoted" if promotion.decision.promote else "not promoted"
+    subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
+    standing = f"champion is version {promotion.champion}" if promotion.champion else "there is no champion"
+    return f"{subject} {verb}: {promotion.decision.reason}. Now {standing}."
+
+
+def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Rows of text: method and its scores, the models first."""
+    known = [method for method in _ORDER if method in summary.index]
+    return [
+        (
+            method.replace("_", " "),
+            *(f"{summary.loc[method, name]:.2f}" for name in ("mae", "rmse", "crps")),
+            f"{summary.loc[method, 'skill']:+.1%}",
+            f"{summary.loc[method, 'coverage_80']:.0%}",
+        )
+        for method in known
+    ]
+
+
+def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
+    """Rows of text, one a station: the coming day's low and high with their 80 % intervals, and the method."""
+    rows = []
+    for station, forecast in issue.forecast.groupby("station_id", sort=True):
+        day = forecast[forecast["lead_hours"] <= 24]
+        low, high = day.loc[day["temperature_c"].idxmin()], day.loc[day["temperature_c"].idxmax()]
+        rows.append(
+            (
+                str(station),
+                *(
+                    f"{row['temperature_c']:.1f} ({row['q10']:.1f} … {row['q90']:.1f}) {row['valid_at']:%H}Z"
+                    for row in (low, high)
+                ),
+                str(day["method"].iloc[0]).replace("_", " "),
+            )
+        )
+        if len(rows) == most:
+            break
+    return rows
+
+
+def playback_in_words(night: Night) -> str | None:
+    """Says that the sample is played back, and where it stands."""
+    if not night.plays_sample:
+        return None
+    where = f"This is 2013 being played back: New York's airports, night of {night.as_of:%Y-%m-%d}."
+    if night.as_of >= SAMPLE_END:
+        return f"{where} The sample ends here; nothing is new from now on. Point nightcast at your own readings."
+    return f"{where} The next run lives the next day."
+
+
+def promotion_in_markdown(promotion: Promotion) -> str:
+    """For the dashboard."""
+    text = f"**{decision_in_words(promotion)}**\n\nRule: `{promotion.decision.rule}`\n"
+    if promotion.summary is None:
+        return text
+    headings = ["method", *SCORE_HEADINGS.values()]
+    table = [headings, ["---"] * len(headings), *scores_table(promotion.summary)]
+    return text + "\n" + "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"
+
+
+def night_in_markdown(night: Night) -> str:
+    """For the dashboard."""
+    lines = [f"# The night of {night.as_of:%Y-%m-%d %H:%M} UTC", ""]
+    if playback := playback_in_words(night):
+        lines += [playback, ""]
+    lines += [f"- **{step}**: {sentence}" for step, sentence in night_in_sentences(night).items()]
+    if night.forecast is not None:
+        headings = ["station", "low °C (80 %)", "high °C (80 %)", "method"]
+        table = [headings, ["---"] * len(headings), *stations_table(night.forecast)]
+        lines += ["", "## The next 24 hours", "", *("| " + " | ".join(row) + " |" for row in table)]
+    return "\n".join(lines) + "\n"
+
+
+def night_in_sentences(night: Night) -> dict[str, str]:
+    """One sentence a step, failures and skips included."""
+    sentences = {step: f"FAILED: {reason}" for step, reason in night.failed.items()}
+    sentences |= {step: f"skipped: {reason}" for step, reason in night.skipped.items()}
+    if night.ingest is not None:
+        sentences["ingest"] = rows_in_words(night.ingest)
+    if night.verify is not None:
+        sentences["verify"] = verification_in_words(night.verify)
+    if night.train is not None:
+        sentences["train"] = training_in_words(night.train)
+    if night.promote is not None:
+        sentences["promote"] = decision_in_words(night.promote)
+    if night.forecast is not None:
+        count = night.forecast.forecast["station_id"].nunique()
+        methods = ", ".join(f"{n} by {m.replace('_', ' ')}" for m, n in night.forecast.methods.items())
+        sentences["forecast"] = f"{count} stations, {methods}"
+    steps = ("ingest", "verify", "train", "promote", "forecast")
+    return {step: sentences[step] for step in steps if step in sentences}
+
+
+def night_as_data(night: Night) -> dict[str, Any]:
+    """For machines."""
+    ingest = night.ingest
+    return {
+        "as_of": night.as_of.isoformat(),
+        "plays_sample": night.plays_sample,
+        "rows": None if ingest is None else rows_as_data(ingest),
+        "verified": None if night.verify is None else len(night.verify.fresh),
+        "trained_version": None if night.train is None else night.train.version,
+        "training_seconds": None if night.train is None else round(night.train.seconds, 3),
+        "promotion": None if night.promote is None else promotion_as_data(night.promote),
+        "forecasts": None if night.forecast is None else night.forecast.methods,
+        "seconds": {step: round(value, 3) for step, value in night.seconds.items()},
+        "skipped": night.skipped,
+        "failed": night.failed,
+    }
+
+
+def rows_as_data(report: IngestReport) -> dict[str, Any]:
+    """The five numbers of an ingest, and why rows were quarantined."""
+    counts = report.counts
+    return {
+        "rows_in": report.rows_in,
+        "new": counts.new,
+        "corrected": counts.corrected,
+        "unchanged": counts.unchanged,
+        "quarantined": report.quarantined,
+        "reasons": report.reasons,
+        "readings_version": report.readings_version,
+    }
+
+
+def promotion_as_data(promotion: Promotion) -> dict[str, Any]:
+    """The decision and its scores."""
+    summary = promotion.summary
+    return {
+        "promoted": promotion.decision.promote,
+        "rule": promotion.decision.rule,
+        "reason": promotion.decision.reason,
+        "challenger": promotion.challenger,
+        "champion_before": promotion.champion_before,
+        "champion": promotion.champion,
+        "scores": None if summary is None else summary.round(4).to_dict(orient="index"),
+    }

@@ -1,0 +1,64 @@
+"""What time it is: the playback moves on by whole nights only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from flows.clock import lived_nights, mark_lived, night_to_live, parse_time, present
+from lstm_model.errors import SettingsError
+from lstm_model.readings import SAMPLE_END, SAMPLE_FIRST_NIGHT
+from lstm_model.workspace import Workspace
+
+DAY = pd.Timedelta("1D")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace.find(tmp_path, {})
+
+
+def test_the_sample_starts_with_its_first_night_and_goes_on_by_days(workspace: Workspace) -> None:
+    assert night_to_live(workspace) == present(workspace) == SAMPLE_FIRST_NIGHT
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, [])
+    assert present(workspace) == SAMPLE_FIRST_NIGHT
+    assert night_to_live(workspace) == SAMPLE_FIRST_NIGHT + DAY
+
+
+def test_the_sample_ends(workspace: Workspace) -> None:
+    mark_lived(workspace, SAMPLE_END, [])
+    assert night_to_live(workspace) == SAMPLE_END
+
+
+def test_a_night_lived_again_does_not_turn_the_playback_back(workspace: Workspace) -> None:
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT + 5 * DAY, [])
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, [])
+    assert present(workspace) == SAMPLE_FIRST_NIGHT + 5 * DAY
+
+
+def test_a_torn_line_is_no_night_and_spoils_no_other(workspace: Workspace) -> None:
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, ["train"])
+    with (workspace.state / "nights.jsonl").open("a") as file:
+        file.write('\n{"as_of": "2013-12-0')
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT + DAY, [])
+    assert [night.as_of for night in lived_nights(workspace)] == [SAMPLE_FIRST_NIGHT, SAMPLE_FIRST_NIGHT + DAY]
+    assert lived_nights(workspace)[0].failed == ("train",)
+
+
+def test_own_readings_live_by_the_wall_clock(tmp_path: Path) -> None:
+    (tmp_path / "nightcast.toml").write_text('[source.attic]\npath = "attic.csv"\n')
+    own = Workspace.find(tmp_path, {})
+    before = pd.Timestamp.now("UTC")
+    assert before <= night_to_live(own) <= pd.Timestamp.now("UTC")
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("soon", "is no time"), ("2013-12-20", "names no zone")])
+def test_times_by_hand_are_refused_in_words(text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        parse_time(text)
+
+
+def test_times_by_hand_may_name_any_zone() -> None:
+    assert parse_time("2013-12-20T23:00+01:00") == pd.Timestamp("2013-12-20T22:00Z")

@@ -1,0 +1,60 @@
+"""Nights on one's own CSV files: too little history, a broken source, wrong settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support import Person, fleet_readings
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    for name in ("home", "workspace"):
+        (tmp_path / name).mkdir()
+    return Person(tmp_path / "home", tmp_path / "workspace")
+
+
+def test_ten_days_of_readings_are_told_what_happens(person: Person) -> None:
+    end = pd.Timestamp.now("UTC").floor("1h")
+    rows = fleet_readings(days=10, stations=2, end=end)[["station_id", "observed_at", "temperature_c"]]
+    (person.workspace / "inbox").mkdir()
+    rows.to_csv(person.workspace / "inbox" / "attic.csv", index=False)
+    (person.workspace / "nightcast.toml").write_text('[source.attic]\npath = "inbox/*.csv"\n')
+    answer = person.types("run")
+    assert answer.returncode == 0, answer.stderr
+    said = " ".join(answer.stdout.split())
+    assert "480 rows in = 480 new" in said
+    assert "10 days of readings are too few to train on: 46 are needed" in said
+    assert f"training begins on {(rows['observed_at'].min() + pd.Timedelta('46D')).ceil('1D'):%Y-%m-%d}" in said
+    assert "2 stations, 2 by damped anomaly" in said
+
+
+def test_a_broken_source_fails_the_night_but_the_forecast_goes_out(person: Person) -> None:
+    end = pd.Timestamp.now("UTC").floor("1h")
+    rows = fleet_readings(days=3, stations=1, end=end)[["station_id", "observed_at", "temperature_c"]]
+    rows.to_csv(person.workspace / "hand.csv", index=False)
+    (person.workspace / "nightcast.toml").write_text('[source.attic]\npath = "gone.csv"\n')
+    assert person.types("ingest", "hand.csv").returncode == 0
+    answer = person.types("run")
+    assert answer.returncode == 1
+    assert "nightcast: ingest failed: source 'attic': no file at" in answer.stderr
+    assert len(pd.read_csv(person.workspace / "predictions" / "latest.csv")) == 48
+
+
+@pytest.mark.parametrize(
+    ("toml", "words", "complaint"),
+    [
+        ("[model]\nhorizont = 3\n", ["run"], "unknown setting 'model.horizont'. Did you mean 'horizon'?"),
+        ("", ["run", "--as-of", "2013-12-20"], "'2013-12-20' names no zone"),
+        ("", ["ingest", "nowhere.csv"], "no file and no source is called 'nowhere.csv'"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exits_with_2(person: Person, toml: str, words: list[str], complaint: str) -> None:
+    (person.workspace / "nightcast.toml").write_text(toml)
+    answer = person.types(*words)
+    assert answer.returncode == 2
+    assert complaint in answer.stderr
+    assert len([line for line in answer.stderr.splitlines() if line.startswith("nightcast: ")]) == 1
+    assert "Traceback" not in answer.stderr + answer.stdout
