@@ -1,0 +1,1 @@
+"""Where it runs: the scheduled deployments, and `nightcast up`, which keeps both dashboards and them alive."""
