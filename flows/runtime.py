@@ -80,7 +80,7 @@ def _end_orphan(workspace: Workspace) -> None:
 
 def _command_of(pid: int) -> str:
     """Command line of a process, empty if there is none."""
-    command = ["ps", "-o", "args=", "-p", str(pid)]
+    command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]  # -ww: whole, however narrow the terminal
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
 
 

@@ -114,10 +114,10 @@ def test_a_killed_night_is_lived_again_as_if_it_had_not_begun(newcomer: Person, 
 
 
 def test_a_person_sees_where_the_workspace_stands(newcomer: Person, first_night: dict) -> None:
-    status = newcomer.types("status")
+    status = newcomer.types("status", COLUMNS="200")
     assert status.returncode == 0
     assert "2013-12-02T23:00:00+00:00" in status.stdout
-    models = newcomer.types("models")
+    models = newcomer.types("models", COLUMNS="200")
     assert "champion" in models.stdout
     assert "promoted: there is no champion yet" in " ".join(models.stdout.split())
     mlflow.set_tracking_uri(None)  # leave no trace for the next module
