@@ -46,7 +46,7 @@ def parse_time(text: str) -> pd.Timestamp:
 
 def present(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
     """Now, for a single step: `as_of`, else the sample's last lived night, else the wall clock."""
-    if as_of is not None:
+    if as_of:
         return parse_time(as_of)
     if not workspace.settings.plays_sample:
         return wall_clock()
@@ -56,7 +56,7 @@ def present(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
 
 def night_to_live(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
     """Now, for a whole night: `as_of`, else the sample's next night until it ends, else the wall clock."""
-    if as_of is not None:
+    if as_of:
         return parse_time(as_of)
     if not workspace.settings.plays_sample:
         return wall_clock()

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from lstm_model.errors import NightcastError, SettingsError, SourceError
 from lstm_model.workspace import Workspace
@@ -128,7 +130,7 @@ def ingest(
             if as_json:
                 _print_json(rows_as_data(report))
             else:
-                screen.print(rows_in_words(report), highlight=False)
+                screen.print(rows_in_words(report), highlight=False, markup=False)
 
 
 @app.command()
@@ -141,7 +143,7 @@ def train(as_of: AsOf = None) -> None:
         from flows.train import train_flow
         from flows.words import training_in_words
 
-        screen.print(training_in_words(_done(train_flow(as_of))), highlight=False)
+        screen.print(training_in_words(_done(train_flow(as_of))), highlight=False, markup=False)
 
 
 @app.command()
@@ -158,7 +160,7 @@ def promote(as_of: AsOf = None, as_json: AsJson = False) -> None:
         if as_json:
             _print_json(promotion_as_data(promotion))
         else:
-            screen.print(decision_in_words(promotion), highlight=False)
+            screen.print(decision_in_words(promotion), highlight=False, markup=False)
     if not promotion.decision.promote:
         raise typer.Exit(REFUSED)
 
@@ -205,7 +207,7 @@ def status(as_json: AsJson = False) -> None:
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in facts.items():
-        table.add_row(f"[dim]{name.replace('_', ' ')}[/dim]", str(value if value is not None else "none yet"))
+        table.add_row(f"[dim]{name.replace('_', ' ')}[/dim]", Text(str(value if value is not None else "none yet")))
     screen.print(table)
 
 
@@ -227,7 +229,7 @@ def models(as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(
             row["version"], ", ".join(row["aliases"]), row["night"], f"{row['mae']:.2f}", f"{row['crps']:.2f}",
-            f"{row['skill']:+.1%}", f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"],
+            f"{row['skill']:+.1%}", Text(f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"]),
         )  # fmt: skip
     screen.print(table if rows else "no version yet; `nightcast run` lives the first night")
 
@@ -248,7 +250,7 @@ def config(as_json: AsJson = False) -> None:
     for heading in ("setting", "value", "from", "meaning"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(row["setting"], str(row["value"]), row["from"], row["meaning"])
+        table.add_row(*(Text(str(row[name])) for name in ("setting", "value", "from", "meaning")))
     screen.print(table, highlight=False)
 
 
@@ -267,8 +269,8 @@ def doctor(as_json: AsJson = False) -> None:
         table = Table(box=None, show_header=False, pad_edge=False)
         marks = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "broken": "[red]broken[/red]"}
         for finding in findings:
-            remedy = f"\n[dim]─► {finding.remedy}[/dim]" if finding.remedy else ""
-            table.add_row(marks[finding.verdict], finding.subject, f"{finding.found}{remedy}")
+            remedy = f"\n[dim]─► {escape(finding.remedy)}[/dim]" if finding.remedy else ""
+            table.add_row(marks[finding.verdict], finding.subject, f"{escape(finding.found)}{remedy}")
         screen.print(table, highlight=False)
     if any(finding.verdict == "broken" for finding in findings):
         raise typer.Exit(FAILED)

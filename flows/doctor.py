@@ -43,6 +43,9 @@ def examine() -> list[Finding]:
         return [*findings, Finding("settings", "broken", str(error), "mend it, then run `nightcast doctor` again")]
     named = len(workspace.origins)
     findings.append(Finding("settings", "ok", f"{workspace.home}: {named} set, the others at their defaults"))
+    if not workspace.home.is_dir():
+        found = f"there is no folder {workspace.home}"
+        return [*findings, Finding("workspace", "broken", found, "make it, or point NIGHTCAST_HOME elsewhere")]
     findings.append(_disk(workspace.home))
     server = workspace.settings.server
     for name, port in (("Prefect port", server.prefect_port), ("MLflow port", server.mlflow_port)):

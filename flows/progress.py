@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 
@@ -21,7 +22,7 @@ class _News(logging.Handler):
         topic = record.name.removeprefix("nightcast.")
         text = record.getMessage()
         if self._status is not None:
-            self._status.update(f"{topic}: {text}")
+            self._status.update(escape(f"{topic}: {text}"))
         if record.levelno >= logging.INFO:
             style = "yellow" if record.levelno >= logging.WARNING else "dim"
             self._screen.print(f"{topic:>8}  {text}", style=style, highlight=False, markup=False, soft_wrap=True)

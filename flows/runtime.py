@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import httpx
 
@@ -81,7 +82,14 @@ def _end_orphan(workspace: Workspace) -> None:
 def _command_of(pid: int) -> str:
     """Command line of a process, empty if there is none."""
     command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]  # -ww: whole, however narrow the terminal
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ").strip()
+    except OSError:
+        pass  # no such process, or a system without /proc
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    except OSError:
+        return ""
 
 
 def environment_for(workspace: Workspace) -> dict[str, str]:

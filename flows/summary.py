@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.night import Night
 from flows.words import (
@@ -30,14 +31,14 @@ def print_night(screen: Console, night: Night, workspace: Workspace) -> None:
     steps.add_column(overflow="fold")
     for step, sentence in night_in_sentences(night).items():
         colour = "red" if step in night.failed else "yellow" if step in night.skipped else "default"
-        steps.add_row(step, f"{night.seconds.get(step, 0):.1f} s", f"[{colour}]{sentence}[/{colour}]")
+        steps.add_row(step, f"{night.seconds.get(step, 0):.1f} s", Text(sentence, style=colour))
     screen.print(steps, highlight=False)
     if night.promote is not None and night.promote.summary is not None:
         screen.print(scores(night.promote.summary))
     if night.forecast is not None:
         screen.print(stations(night.forecast))
         for fault in night.forecast.faults:
-            screen.print(f"  {fault}", style="dim", highlight=False)
+            screen.print(f"  {fault}", style="dim", highlight=False, markup=False)
     _print_where_to_look(screen, night, workspace)
 
 
@@ -62,7 +63,7 @@ def stations(issue: Issue) -> Table:
         table.add_column(heading)
     rows = stations_table(issue)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     more = issue.forecast["station_id"].nunique() - len(rows)
     if more > 0:
         table.caption = f"and {more} more stations"
@@ -73,9 +74,9 @@ def _print_where_to_look(screen: Console, night: Night, workspace: Workspace) ->
     screen.print("\n[bold]Where to look next[/bold]")
     places = Table(box=None, show_header=False, pad_edge=False)
     if night.forecast is not None:
-        places.add_row("every lead and quantile", str(workspace.latest.relative_to(workspace.home)))
+        places.add_row("every lead and quantile", Text(str(workspace.latest.relative_to(workspace.home))))
     places.add_row("Prefect dashboard and MLflow UI", "nightcast up   (make up)")
     places.add_row("versions and why they were promoted", "nightcast models")
     if night.plays_sample:
-        places.add_row("your own readings", f"\\[source.NAME] in {workspace.home / 'nightcast.toml'}")
+        places.add_row("your own readings", Text(f"[source.NAME] in {workspace.home / 'nightcast.toml'}"))
     screen.print(places, highlight=False)

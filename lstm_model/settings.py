@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 MEDIAN = QUANTILES.index(0.50)
@@ -77,6 +77,8 @@ class ModelSettings(Section):
     def _fixed_step(cls, text: str) -> str:
         if not re.fullmatch(r"[1-9]\d*(min|h|D)", text):
             raise ValueError(f"{text!r} is no fixed step; write for example '1h', '30min' or '1D'")
+        if pd.Timedelta("1D") % pd.Timedelta(text):
+            raise ValueError(f"a day is no whole number of steps of {text!r}; write for example '1h', '30min' or '1D'")
         return text
 
     @property
@@ -135,6 +137,22 @@ class Settings(Section):
     schedule: ScheduleSettings = ScheduleSettings()
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _enough_to_judge_on(self) -> Settings:
+        held = int((pd.Timedelta(days=self.gate.window_days) - self.model.horizon_time) / self.origin_spacing) + 1
+        if held < self.gate.min_origins:
+            raise ValueError(
+                f"gate.window_days = {self.gate.window_days} holds {max(held, 0)} forecast origins at a horizon of "
+                f"{self.model.horizon} × {self.model.frequency}, gate.min_origins is {self.gate.min_origins}; "
+                "widen the window, shorten model.horizon or ask for fewer origins"
+            )
+        return self
+
+    @property
+    def origin_spacing(self) -> pd.Timedelta:
+        """Time between judged origins: `gate.origin_hours` in whole steps."""
+        return -(-pd.Timedelta(hours=self.gate.origin_hours) // self.model.step) * self.model.step
 
     @property
     def sources(self) -> dict[str, SourceSettings]:

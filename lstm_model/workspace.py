@@ -133,6 +133,8 @@ def _explain(file: Path, error: ValidationError, origins: Mapping[str, str]) -> 
         hint = f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(sorted(known))}."
         return f"{where}: unknown setting {name!r}. {hint}"
     message = first["msg"].removeprefix("Value error, ")
+    if not path:
+        return f"{file}: {message}."
     return f"{where}: {name} = {first['input']!r}: {message}. `nightcast config` lists every setting."
 
 

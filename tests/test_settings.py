@@ -50,3 +50,19 @@ def test_with_a_source_of_ones_own_the_sample_is_silent():
 def test_quantiles_are_symmetric_around_the_median():
     assert QUANTILES[MEDIAN] == 0.5
     assert [round(1 - level, 2) for level in reversed(QUANTILES)] == list(QUANTILES)
+
+
+@pytest.mark.parametrize("text", ["5h", "36h", "2D"])
+def test_steps_that_do_not_fit_into_a_day_are_refused(text):
+    with pytest.raises(ValidationError, match="a day is no whole number of steps"):
+        ModelSettings(frequency=text)
+
+
+def test_a_window_too_short_for_the_horizon_is_refused():
+    with pytest.raises(ValidationError, match="holds 0 forecast origins"):
+        Settings(model=ModelSettings(horizon=400))
+
+
+def test_judged_origins_lie_on_the_grid():
+    settings = Settings(model=ModelSettings(frequency="4h", horizon=12))
+    assert settings.origin_spacing == pd.Timedelta("8h")

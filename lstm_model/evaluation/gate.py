@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lstm_model.settings import GateSettings
@@ -38,7 +38,6 @@ class Evidence:
     champion_fault: str | None = None
     champion_age_days: float | None = None
     coverage_80: float = math.nan
-    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -94,7 +93,9 @@ def _against_baselines(evidence: Evidence, settings: GateSettings) -> Decision |
             return _refuse(f"worse_than_{baseline}", f"CRPS {mine:.3f} °C does not beat {baseline}'s {theirs:.3f} °C")
     for baseline in VETOERS:
         confidence = evidence.confidence_worse.get(baseline, math.nan)
-        if not confidence <= 1 - settings.significance:
+        if math.isnan(confidence):
+            return _refuse("no_metric", f"the comparison with {baseline} gives no number to judge by")
+        if confidence > 1 - settings.significance:
             return _refuse(
                 f"veto_of_{baseline}",
                 f"{baseline} is significantly better (CRPS {evidence.crps[baseline]:.3f} against {mine:.3f} °C, "

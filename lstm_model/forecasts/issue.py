@@ -16,14 +16,11 @@ from lstm_model.forecasts.store import ForecastStore
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.panel import Panel, build_panel
 from lstm_model.panel.grid import FloatArray
-from lstm_model.readings import ReadingsStore
+from lstm_model.readings import ReadingsStore, living
 from lstm_model.registry import find_version, load_forecaster, open_tracking
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.forecast")
-
-FORGET_AFTER = pd.Timedelta(days=30)
-"""A station silent for longer is taken to be gone; it gets no forecast until it speaks again."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,8 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     store = ReadingsStore(workspace.readings, workspace.quarantine)
     readings_version, readings = store.version, store.read(now)
     origin = now.floor(settings.step)
-    living = readings.groupby("station_id")["observed_at"].max() > origin - FORGET_AFTER
-    stations = tuple(living.index[living])
+    readings = living(readings[readings["observed_at"] <= origin], now)
+    stations = tuple(sorted(readings["station_id"].unique()))
     if not stations:
         raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
     panel = build_panel(readings, settings.step, end=origin, stations=stations)
@@ -147,6 +144,8 @@ def _model_rungs(
             forecaster = load_forecaster(version, now)
             if (forecaster.settings.step, forecaster.settings.horizon) != (settings.step, settings.horizon):
                 raise ModelUnavailable("it was made for another frequency or horizon")
+            if not set(panel.stations) & set(forecaster.fitted.climatology.stations):
+                raise ModelUnavailable("it knows none of these stations")
             quantiles = forecaster.forecast(panel, origin)[:, 0]
         except Exception as error:  # a model that fails in any way is a model that cannot serve
             yield f"{alias} (version {version.version}) cannot serve: {_first_line(error)}"

@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, write_deltalake
 
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
+from lstm_model.readings.store import until_committed
 
 _TIME = pa.timestamp("us", tz="UTC")
 FORECASTS_SCHEMA = pa.schema(
@@ -64,7 +65,7 @@ class ForecastStore:
         """Write one issue in one commit, replacing an earlier one from the same origin; refresh `latest.csv`."""
         _replace_issue(self._forecasts, FORECASTS_SCHEMA, issue)
         newest = self.newest_issue()
-        scratch = self._latest.with_suffix(".csv.tmp")
+        scratch = self._latest.with_suffix(f".{os.getpid()}.tmp")
         newest.to_csv(scratch, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
         os.replace(scratch, self._latest)  # noqa: PTH105 - atomic, and said so
 
@@ -93,13 +94,11 @@ def _replace_issue(path: Path, schema: pa.Schema, rows: pd.DataFrame) -> None:
     if not DeltaTable.is_deltatable(str(path)):
         write_deltalake(path, schema.empty_table(), partition_by=["issue_date"], mode="ignore")
     # Times are compared as text: a literal of Delta's SQL has no zone, the column has.
-    write_deltalake(
-        path,
-        table,
-        mode="overwrite",
-        predicate=f"issue_date = '{issued_at:%Y-%m-%d}' AND issued_at = "
-        f"arrow_cast('{issued_at:%Y-%m-%dT%H:%M:%S}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')",
+    same_issue = (
+        f"issue_date = '{issued_at:%Y-%m-%d}' AND issued_at = "
+        f"arrow_cast('{issued_at:%Y-%m-%dT%H:%M:%S}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')"
     )
+    until_committed(lambda: write_deltalake(path, table, mode="overwrite", predicate=same_issue))
 
 
 def _read(path: Path, schema: pa.Schema, columns: list[str] | None, where: ds.Expression | None) -> pd.DataFrame:

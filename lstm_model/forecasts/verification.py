@@ -41,7 +41,8 @@ def verify_forecasts(workspace: Workspace, now: pd.Timestamp) -> Verification:
     seen = pa.scalar(now.to_pydatetime(), pa.timestamp("us", tz="UTC"))
     forecasts = store.read_forecasts(where=ds.field("issued_at") <= seen)
     readings = ReadingsStore(workspace.readings, workspace.quarantine).read(now)
-    pairs = _with_truth(forecasts, readings, workspace.settings.model.step)
+    due = forecasts[forecasts["valid_at"] <= now]  # before its time, a step's reading may not be its last
+    pairs = _with_truth(due, readings, workspace.settings.model.step)
     known = store.read_scores([*KEY, "method", "model_version", "observed_c"])
     changed = pairs.merge(known, on=[*KEY, "method", "model_version", "observed_c"], how="left", indicator=True)
     touched = changed.loc[changed["_merge"] == "left_only", "issued_at"].unique()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from safetensors.numpy import load_file, save_file
+from threadpoolctl import threadpool_limits
 
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
 from lstm_model.network.anchor import Anchor, fit_weights
@@ -80,6 +81,10 @@ class Forecaster:
         """
         if not np.isfinite(panel.temperature_c).any():
             raise HistoryTooShort("nothing was observed; a forecaster needs at least a few readings to learn from")
+        with threadpool_limits(self.settings.threads):  # numpy's solvers round differently on more threads
+            return self._fit_panel(panel, on_epoch)
+
+    def _fit_panel(self, panel: Panel, on_epoch: Callable[[Epoch], None] | None) -> Forecaster:
         settings = self.settings
         torch.set_num_threads(settings.threads)
         torch.use_deterministic_algorithms(True)

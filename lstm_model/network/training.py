@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lstm_model.errors import ModelUnavailable
 from lstm_model.network.anchor import Anchor
 from lstm_model.network.history import History, Windows, cut_windows, targets_of
 from lstm_model.network.weather_lstm import WeatherLSTM, pinball_loss, to_quantiles
@@ -96,7 +97,9 @@ def train_network(
         epochs.append(Epoch(number, total / steps_per_epoch, validation_loss))
         if on_epoch is not None:
             on_epoch(epochs[-1])
-        if math.isnan(validation_loss) or validation_loss < best.validation_loss:
+        if not math.isfinite(total):
+            raise ModelUnavailable(f"training diverged in epoch {number}: its loss is no number any more")
+        if not lesson.has_exam or validation_loss < best.validation_loss:
             best, best_share, best_state = epochs[-1], share, copy.deepcopy(network.state_dict())
         elif number - best.epoch >= PATIENCE:
             break
@@ -114,6 +117,11 @@ class _Lesson:
         self._network, self._history, self._held_out, self._burn_in = network, history, held_out, burn_in
         self._gaps = torch.from_numpy(anchor.gaps)
         self._exam = _validation_windows(history, anchor, held_out, burn_in)
+
+    @property
+    def has_exam(self) -> bool:
+        """Whether there are validation blocks to stop by."""
+        return self._exam is not None
 
     def loss(self, windows: Windows) -> Tensor:
         """Loss over the windows' origins that may be learnt from."""

@@ -2,7 +2,7 @@
 
 from lstm_model.readings.ingestion import IngestReport, SourceReport, ingest, ingest_file
 from lstm_model.readings.sample import SAMPLE_END, SAMPLE_FIRST_NIGHT
-from lstm_model.readings.store import ReadingsStore
+from lstm_model.readings.store import ReadingsStore, living
 
 __all__ = [
     "SAMPLE_END",
@@ -12,4 +12,5 @@ __all__ = [
     "SourceReport",
     "ingest",
     "ingest_file",
+    "living",
 ]

@@ -35,13 +35,15 @@ class FilesSource:
         self.name = name
         self._settings = settings
         self._home = home
-        self._pattern = str(home / (settings.path or ""))
+        self._pattern = str(Path(glob.escape(str(home))) / (settings.path or ""))
 
     def read(self, since: pd.Timestamp | None, until: pd.Timestamp) -> Iterator[RawRows]:
         """Yield the rows of every matching file, in the files' order of name."""
         files = sorted(Path(name) for name in glob.glob(self._pattern, recursive=True))
         if not files and not glob.has_magic(self._pattern):
             raise SourceError(f"source {self.name!r}: no file at {self._pattern}. Mend `path`, or put the file there.")
+        if not files:
+            log.warning("%s: no file matches %s", self.name, self._pattern)
         for file in files:
             yield self._read_file(file)
 
@@ -109,6 +111,9 @@ def _read_csv(file: Path) -> tuple[pd.DataFrame, pd.Series]:
             opened.seek(0)
             reader = csv.reader(opened, delimiter=max(_DELIMITERS, key=head.count))
             header = [name.strip() for name in next(reader)]
+            if twice := [name for name in header if name and header.count(name) > 1]:
+                raise SourceError(f"{file}:1: two columns are called {twice[0]!r}; give each its own name.")
+            header = [name or f"(column {number})" for number, name in enumerate(header, start=1)]
             width, rows, lines = len(header), [], []
             for fields in reader:
                 if fields:

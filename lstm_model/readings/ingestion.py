@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lstm_model.errors import SourceError
+from lstm_model.errors import SettingsError, SourceError
 from lstm_model.readings.normalize import normalize
 from lstm_model.readings.sources import Source, open_source
 from lstm_model.readings.store import ReadingsStore, UpsertCounts
@@ -71,18 +71,24 @@ def ingest(
         names: only these sources; all of them when None.
 
     Raises:
-        SourceError: a source cannot be read; what earlier sources brought is kept.
+        SourceError: a source cannot be read; what all the others brought is kept.
     """
     known = workspace.settings.sources
     unknown = [name for name in names or [] if name not in known]
     if unknown:
         raise SourceError(f"no file and no source is called {unknown[0]!r}; configured: {', '.join(known)}.")
     store = ReadingsStore(workspace.readings, workspace.quarantine)
-    reports = []
+    reports, troubles = [], []
     for name in names or known:
         played_back = known[name].type == "sample"
-        source = open_source(name, known[name], workspace.home)
-        reports.append(_take_in(store, source, now, clock, ingested_at=now if played_back else clock))
+        try:
+            source = open_source(name, known[name], workspace.home)
+            reports.append(_take_in(store, source, now, clock, ingested_at=now if played_back else clock))
+        except (SourceError, SettingsError) as error:
+            log.error("%s: %s", name, error)
+            troubles.append(error)
+    if troubles:
+        raise type(troubles[0])(" ".join(map(str, troubles)))
     return IngestReport(reports, store.version)
 
 

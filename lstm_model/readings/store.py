@@ -35,6 +35,7 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 KEY = ["station_id", "observed_at"]
 USABLE_FLAGS = (1, 2)
+FORGET_AFTER = pd.Timedelta(days=30)
 # A model names the table version it was trained on; Delta's default would forget that version after 30 days.
 _CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 _COMMIT_ATTEMPTS = 20
@@ -123,7 +124,7 @@ class ReadingsStore:
                 _merge(kept, winners)  # against the very version compared with, or not at all
             return UpsertCounts(*(int((status == word).sum()) for word in ("new", "corrected", "unchanged")))
 
-        return _until_committed(attempt) if len(batch) else UpsertCounts()
+        return until_committed(attempt) if len(batch) else UpsertCounts()
 
     def quarantine(self, rows: pd.DataFrame) -> None:
         """Keep rows that could not become readings; one seen before is not kept twice."""
@@ -146,7 +147,7 @@ class ReadingsStore:
                 .execute()
             )
 
-        _until_committed(attempt)
+        until_committed(attempt)
 
     def quarantined(self) -> pd.DataFrame:
         """Every quarantined row."""
@@ -163,7 +164,13 @@ def _open(path: Path, schema: pa.Schema, partition_by: list[str] | None = None) 
     return DeltaTable(path)
 
 
-def _until_committed(attempt: Callable[[], Result]) -> Result:
+def living(readings: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """The readings of stations that spoke within the last 30 days; the others are taken to be gone."""
+    newest = readings.groupby("station_id")["observed_at"].transform("max")
+    return readings[newest > now - FORGET_AFTER]
+
+
+def until_committed(attempt: Callable[[], Result]) -> Result:
     """Try again where a concurrent writer committed first; it only makes this one look again."""
     for _ in range(_COMMIT_ATTEMPTS - 1):
         try:

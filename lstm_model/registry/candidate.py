@@ -26,7 +26,7 @@ from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.network.training import Epoch
 from lstm_model.panel import Panel, build_panel
-from lstm_model.readings import ReadingsStore
+from lstm_model.readings import ReadingsStore, living
 from lstm_model.registry import charts
 from lstm_model.registry.lineage import lineage
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
@@ -38,7 +38,7 @@ log = logging.getLogger("nightcast.train")
 
 _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = ("__init__.py", "errors.py", "settings.py", "panel", "network")
-_REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors")
+_REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors", "threadpoolctl")
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,13 @@ class Window:
 
 
 def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -> Window:
-    """Cut the newest days off for judging.
+    """Cut the newest days off for judging; stations that fell silent a month ago are neither learnt nor judged.
 
     Raises:
         HistoryTooShort: less than `min_days` of history is left to learn from; says when it will be enough.
     """
     step, gate = settings.model.step, settings.gate
+    readings = living(readings, now)
     opens = now.floor(step) - pd.Timedelta(days=gate.window_days)
     train_until = opens - settings.model.horizon_time
     needed = pd.Timedelta(days=settings.model.min_days)
@@ -87,7 +88,7 @@ def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -
     if panel.times[-1] < now.floor(step):
         panel = panel.extended_to(now.floor(step))
     last = now.floor(step) - settings.model.horizon_time
-    origins = pd.date_range(opens, last, freq=pd.Timedelta(hours=gate.origin_hours))
+    origins = pd.date_range(opens, last, freq=settings.origin_spacing)
     return Window(panel, train_until, origins)
 
 
@@ -186,7 +187,8 @@ def _log_charts(
     # A forecast whose truth is known by now: the last one of the window.
     past = readings[readings["observed_at"] <= window.origins[-1]]
     forecast = forecaster.predict(window.origins[-1], past).assign(method=CHALLENGER)
-    mlflow.log_figure(charts.forecast_fan(forecast.dropna(), past, readings), "charts/forecast.png")
+    if len(served := forecast.dropna()):
+        mlflow.log_figure(charts.forecast_fan(served, past, readings), "charts/forecast.png")
 
 
 def _register(

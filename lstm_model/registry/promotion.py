@@ -7,7 +7,6 @@ import logging
 import math
 from dataclasses import dataclass
 
-import mlflow
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
@@ -89,7 +88,7 @@ def _gather(
     if champion is not None:
         try:
             standing = load_forecaster(champion, now)
-            _check_same_task(standing, settings)
+            _check_same_task(standing, settings, window.panel.stations)
             forecasters[CHAMPION] = standing
         except ModelUnavailable as error:
             fault = str(error)
@@ -108,7 +107,7 @@ def _gather(
         },
         origins=int(backtest.common.any(axis=(0, 2)).sum()),
         truth_share=backtest.truth_share,
-        challenger_finite=bool(foreseeable.any() and np.isfinite(mine[foreseeable]).all()),
+        challenger_finite=bool(np.isfinite(mine[foreseeable]).all()),
         data_age_hours=(now - newest) / pd.Timedelta("1h"),
         has_champion=champion is not None,
         champion_fault=fault,
@@ -118,8 +117,10 @@ def _gather(
     return evidence, backtest
 
 
-def _check_same_task(champion: Forecaster, settings: Settings) -> None:
-    """A champion of another cadence or horizon cannot forecast what is asked for now."""
+def _check_same_task(champion: Forecaster, settings: Settings, stations: tuple[str, ...]) -> None:
+    """A champion of another cadence, horizon or fleet cannot forecast what is asked for now."""
+    if not set(stations) & set(champion.fitted.climatology.stations):
+        raise ModelUnavailable("it knows none of these stations")
     theirs, ours = champion.settings, settings.model
     if (theirs.step, theirs.horizon) != (ours.step, ours.horizon):
         raise ModelUnavailable(
@@ -146,9 +147,8 @@ def _record(
         client.set_model_version_tag(MODEL, challenger.version, name, value)
         client.set_tag(challenger.run_id, name, value)
     client.update_model_version(MODEL, challenger.version, f"**{tags['decision']}**: {decision.reason}.")
-    if summary is not None:
-        with mlflow.start_run(run_id=challenger.run_id):
-            mlflow.log_table(summary.reset_index(), "gate.json")
+    if summary is not None:  # a dict replaces what an earlier judgement left; a table would be appended to
+        client.log_dict(challenger.run_id, summary.reset_index().to_dict(orient="split", index=False), "gate.json")
 
 
 def _move_aliases(client: MlflowClient, challenger: Version, champion: Version | None) -> None:

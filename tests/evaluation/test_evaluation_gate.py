@@ -66,9 +66,9 @@ def without(values, name):
         (crps(challenger=1.8), "worse_than_climatology", False),
         (confidence(ridge=0.96), "veto_of_ridge", False),
         (confidence(damped_anomaly=0.96), "veto_of_damped_anomaly", False),
-        (confidence(ridge=NAN), "veto_of_ridge", False),
-        (confidence(damped_anomaly=NAN), "veto_of_damped_anomaly", False),
-        ({"confidence_worse": without(CONFIDENCE, "ridge")}, "veto_of_ridge", False),
+        (confidence(ridge=NAN), "no_metric", False),
+        (confidence(damped_anomaly=NAN), "no_metric", False),
+        ({"confidence_worse": without(CONFIDENCE, "ridge")}, "no_metric", False),
         (confidence(ridge=0.94, damped_anomaly=0.94), "equal", False),  # better, but not surely so
         # without a champion to defend
         ({"has_champion": False, "champion_age_days": None}, "no_champion", True),

@@ -74,3 +74,10 @@ def test_doctor_survives_a_broken_settings_file(terminal: CliRunner, tmp_path: P
     findings = {finding["subject"]: finding["verdict"] for finding in json.loads(answer.output)}
     assert answer.exit_code == 1
     assert findings["settings"] == "broken"
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(terminal: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "nightcast.toml").write_text('[source.attic]\npath = "inbox/[a-z]*.csv"\ntime = "[/b]"\n')
+    answer = terminal.invoke(app, ["config"], env={"COLUMNS": "200"})
+    assert answer.exit_code == 0
+    assert "inbox/[a-z]*.csv" in answer.output

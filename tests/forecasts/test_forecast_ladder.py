@@ -84,6 +84,14 @@ def test_a_champion_that_explodes_does_not_stop_the_forecast(
     assert issue(trained).methods == {"damped_anomaly": 3}
 
 
+def test_a_champion_of_another_fleet_does_not_serve(trained: Workspace) -> None:
+    later = NOW + pd.Timedelta("40D")  # the old fleet fell silent, another one speaks
+    store_of(trained).upsert(fleet_readings(days=10, stations=1, end=later).assign(station_id="cellar"))
+    issued = issue(trained, later)
+    assert issued.methods == {"damped_anomaly": 1}
+    assert "knows none of these stations" in issued.faults[0]
+
+
 def test_a_champion_from_the_future_does_not_serve(trained: Workspace) -> None:
     yesterday = issue(trained, NOW - pd.Timedelta("1D"))
     assert yesterday.methods == {"damped_anomaly": 3}

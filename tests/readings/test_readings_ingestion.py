@@ -194,3 +194,12 @@ def test_the_same_bad_row_in_two_files_of_one_name_is_kept_twice(workspace):
         write(workspace, f"{folder}/x.csv", [("a", "soon", 1)])
     report = ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK)
     assert len(store_of(workspace).quarantined()) == report.quarantined == 2
+
+
+def test_a_broken_source_does_not_starve_the_others(tmp_path):
+    (tmp_path / "nightcast.toml").write_text('[source.a]\npath = "gone.csv"\n[source.b]\npath = "b.csv"\n')
+    (tmp_path / "b.csv").write_text("station,time,temperature\nb,2024-01-01T00:00Z,1\n")
+    workspace = Workspace.find(tmp_path, {})
+    with pytest.raises(SourceError, match="source 'a': no file at"):
+        ingest(workspace, CLOCK, CLOCK)
+    assert len(store_of(workspace).read(CLOCK)) == 1

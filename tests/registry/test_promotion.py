@@ -108,6 +108,19 @@ def test_too_little_history_says_when_training_begins(make_workspace: Callable[.
         train_candidate(workspace, NOW)
 
 
+def test_stations_that_fell_silent_are_no_history(trained: Workspace) -> None:
+    later = NOW + pd.Timedelta("40D")
+    store_of(trained).upsert(fleet_readings(days=10, stations=1, end=later).assign(station_id="cellar"))
+    with pytest.raises(HistoryTooShort, match="10 days"):
+        train_candidate(trained, later)
+
+
+def test_readings_that_ended_before_the_window_are_refused_in_words(trained: Workspace) -> None:
+    later = NOW + pd.Timedelta("12D")
+    train_candidate(trained, later)
+    assert promote_challenger(trained, later).decision.rule == "too_few_origins"
+
+
 def test_a_copied_workspace_finds_its_artifacts_at_the_new_place(trained: Workspace) -> None:
     client = open_tracking(trained)
     champion = find_version(client, "champion")
