@@ -83,10 +83,8 @@ def _command_of(pid: int) -> str:
     """Command line of a process, empty if there is none."""
     command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]  # -ww: whole, however narrow the terminal
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ").strip()
-    except OSError:
-        pass  # no such process, or a system without /proc
-    try:
+        if Path("/proc/self/cmdline").exists():
+            return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ").strip()
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
     except OSError:
         return ""

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lstm_model.errors import HistoryTooShort, ModelUnavailable
+from lstm_model.errors import HistoryTooShort
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
 from lstm_model.forecasts.store import ForecastStore
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.panel import Panel, build_panel
 from lstm_model.panel.grid import FloatArray
 from lstm_model.readings import ReadingsStore, living
-from lstm_model.registry import find_version, load_forecaster, open_tracking
+from lstm_model.registry import check_same_task, find_version, load_forecaster, open_tracking
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.forecast")
@@ -62,8 +62,6 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     if not stations:
         raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
     panel = build_panel(readings, settings.step, end=origin, stations=stations)
-    if panel.times[-1] < origin:
-        panel = panel.extended_to(origin)
 
     forecast, faults = climb_down(panel, _ladder(workspace, panel, now), settings.horizon)
     if lost := len(stations) - forecast["station_id"].nunique():
@@ -142,10 +140,7 @@ def _model_rungs(
             continue
         try:
             forecaster = load_forecaster(version, now)
-            if (forecaster.settings.step, forecaster.settings.horizon) != (settings.step, settings.horizon):
-                raise ModelUnavailable("it was made for another frequency or horizon")
-            if not set(panel.stations) & set(forecaster.fitted.climatology.stations):
-                raise ModelUnavailable("it knows none of these stations")
+            check_same_task(forecaster, settings, panel.stations)
             quantiles = forecaster.forecast(panel, origin)[:, 0]
         except Exception as error:  # a model that fails in any way is a model that cannot serve
             yield f"{alias} (version {version.version}) cannot serve: {_first_line(error)}"

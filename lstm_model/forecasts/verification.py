@@ -77,8 +77,6 @@ def _score(pairs: pd.DataFrame, readings: pd.DataFrame, settings: ModelSettings)
     issued_at = pairs["issued_at"].iloc[0]
     stations = tuple(sorted(pairs["station_id"].unique()))
     panel = build_panel(readings[readings["observed_at"] <= issued_at], settings.step, end=issued_at, stations=stations)
-    if panel.times[-1] < issued_at:
-        panel = panel.extended_to(issued_at)
     row = pd.Index(stations).get_indexer(pairs["station_id"])
     lead = np.rint(pairs["lead_hours"] / (settings.step / pd.Timedelta("1h"))).astype(int).to_numpy() - 1
     observed = pairs["observed_c"].to_numpy(np.float64)

@@ -3,7 +3,7 @@
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.promotion import Promotion, promote_challenger
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
-from lstm_model.registry.versions import ALIASES, Version, find_version, list_versions, load_forecaster
+from lstm_model.registry.versions import ALIASES, Version, check_same_task, find_version, list_versions, load_forecaster
 
 __all__ = [
     "ALIASES",
@@ -12,6 +12,7 @@ __all__ = [
     "Candidate",
     "Promotion",
     "Version",
+    "check_same_task",
     "find_version",
     "list_versions",
     "load_forecaster",

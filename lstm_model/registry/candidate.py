@@ -85,8 +85,6 @@ def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -
             + ("" if begins is None else f"; training begins on {begins.ceil('1D'):%Y-%m-%d}")
         )
     panel = build_panel(readings, step, end=now)
-    if panel.times[-1] < now.floor(step):
-        panel = panel.extended_to(now.floor(step))
     last = now.floor(step) - settings.model.horizon_time
     origins = pd.date_range(opens, last, freq=settings.origin_spacing)
     return Window(panel, train_until, origins)

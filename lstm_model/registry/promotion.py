@@ -14,12 +14,10 @@ from mlflow import MlflowClient
 from lstm_model.errors import ModelUnavailable
 from lstm_model.evaluation import Backtest, Decision, Evidence, decide
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
-from lstm_model.network import Forecaster
 from lstm_model.readings import ReadingsStore
 from lstm_model.registry.candidate import backtest_in_window, gate_window
 from lstm_model.registry.tracking import MODEL, open_tracking
-from lstm_model.registry.versions import Version, find_version, load_forecaster
-from lstm_model.settings import Settings
+from lstm_model.registry.versions import Version, check_same_task, find_version, load_forecaster
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.promote")
@@ -88,7 +86,7 @@ def _gather(
     if champion is not None:
         try:
             standing = load_forecaster(champion, now)
-            _check_same_task(standing, settings, window.panel.stations)
+            check_same_task(standing, settings.model, window.panel.stations)
             forecasters[CHAMPION] = standing
         except ModelUnavailable as error:
             fault = str(error)
@@ -115,17 +113,6 @@ def _gather(
         coverage_80=float(summary["coverage_80"][CHALLENGER]),
     )
     return evidence, backtest
-
-
-def _check_same_task(champion: Forecaster, settings: Settings, stations: tuple[str, ...]) -> None:
-    """A champion of another cadence, horizon or fleet cannot forecast what is asked for now."""
-    if not set(stations) & set(champion.fitted.climatology.stations):
-        raise ModelUnavailable("it knows none of these stations")
-    theirs, ours = champion.settings, settings.model
-    if (theirs.step, theirs.horizon) != (ours.step, ours.horizon):
-        raise ModelUnavailable(
-            f"it forecasts {theirs.horizon} × {theirs.frequency}, now {ours.horizon} × {ours.frequency} are asked for"
-        )
 
 
 def _blank_evidence() -> Evidence:

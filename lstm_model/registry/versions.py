@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from lstm_model.errors import ModelUnavailable
 from lstm_model.network import Forecaster
 from lstm_model.registry.tracking import MODEL
+from lstm_model.settings import ModelSettings
 
 ALIASES = ("champion", "challenger", "previous")
 FORECASTER_ARTIFACT = "forecaster"
@@ -70,6 +71,21 @@ def load_forecaster(version: Version, known_at: pd.Timestamp | None = None) -> F
     except (MlflowException, OSError) as error:
         raise ModelUnavailable(f"version {version.version}: its files are not to be had: {error}") from error
     return Forecaster.load(Path(folder) / "artifacts" / FORECASTER_ARTIFACT)
+
+
+def check_same_task(model: Forecaster, settings: ModelSettings, stations: tuple[str, ...]) -> None:
+    """Refuse a model of another cadence, horizon or fleet: it cannot forecast what is asked for now.
+
+    Raises:
+        ModelUnavailable: says in what it differs.
+    """
+    if not set(stations) & set(model.fitted.climatology.stations):
+        raise ModelUnavailable("it knows none of these stations")
+    theirs, ours = model.settings, settings
+    if (theirs.step, theirs.horizon) != (ours.step, ours.horizon):
+        raise ModelUnavailable(
+            f"it forecasts {theirs.horizon} × {theirs.frequency}, now {ours.horizon} × {ours.frequency} are asked for"
+        )
 
 
 def _describe(version: ModelVersion, aliases: tuple[str, ...]) -> Version:
