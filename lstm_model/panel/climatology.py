@@ -8,12 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_model.harmonics import harmonic_design, supported_harmonics
 from lstm_model.panel.grid import FloatArray, Panel
-from lstm_model.panel.signals import day_fraction, year_fraction
 
-_DIURNAL_DAYS = 2.0
-_ANNUAL_DAYS = 270.0
-_SECOND_ANNUAL_DAYS = 730.0
 _WELL_COVERED = 0.8
 _FAINT_PRIOR, _FLEET_PRIOR = 5.0, 50.0
 
@@ -51,10 +48,8 @@ class ClimatologyModel:
         observed = known & usable if (known & usable).any() else known
         span = panel.times[observed.any(axis=0)]
         days = (span[-1] - span[0]) / pd.Timedelta("1D") if len(span) else 0.0
-        steps_per_day = pd.Timedelta("1D") / panel.step
-        diurnal = 0 if days < _DIURNAL_DAYS else max(0, min(2, int((steps_per_day - 1) // 2)))
-        annual = int(days >= _ANNUAL_DAYS) + int(days >= _SECOND_ANNUAL_DAYS)
-        design = _design(panel.times, diurnal, annual)
+        diurnal, annual = supported_harmonics(days, panel.step)
+        design = harmonic_design(panel.times, diurnal, annual)
         counts = observed.sum(axis=1)
         usual = counts >= _WELL_COVERED * max(counts.max(initial=0), 1)
         zero = np.zeros(design.shape[1])
@@ -69,7 +64,7 @@ class ClimatologyModel:
     def values(self, stations: tuple[str, ...], times: pd.DatetimeIndex) -> FloatArray:
         """The usual temperature: (S, T) °C; stations it does not know get the fleet's mean."""
         rows = pd.Index(self.stations).get_indexer(list(stations))  # -1, the last row, where unknown
-        return (self.coefficients[rows] @ _design(times, self.diurnal, self.annual).T).astype(np.float32)
+        return (self.coefficients[rows] @ harmonic_design(times, self.diurnal, self.annual).T).astype(np.float32)
 
 
 def _ridge(
@@ -80,11 +75,3 @@ def _ridge(
         return prior
     penalty = weight * np.diag([0.0] + [1.0] * (x.shape[1] - 1))
     return prior + np.linalg.solve(x.T @ x + penalty, x.T @ (values - x @ prior))
-
-
-def _design(times: pd.DatetimeIndex, diurnal: int, annual: int) -> npt.NDArray[np.float64]:
-    """(T, terms): one, daily harmonics, annual harmonics, and the first annual harmonic times the daily ones."""
-    day = [wave(2 * np.pi * k * day_fraction(times)) for k in range(1, diurnal + 1) for wave in (np.sin, np.cos)]
-    year = [wave(2 * np.pi * k * year_fraction(times)) for k in range(1, annual + 1) for wave in (np.sin, np.cos)]
-    cross = [yearly * daily for yearly in year[:2] for daily in day]
-    return np.stack([np.ones(len(times)), *day, *year, *cross], axis=1)

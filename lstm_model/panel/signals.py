@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_model.harmonics import day_fraction, year_fraction
 from lstm_model.panel.grid import FloatArray
 
 FILL_DECAY_PER_HOUR = 0.97
@@ -47,14 +48,3 @@ def calendar(times: pd.DatetimeIndex, *, knows_seasons: bool) -> FloatArray:
     year = 2 * np.pi * year_fraction(times)
     seasons = [np.sin(year), np.cos(year)] if knows_seasons else [np.zeros(len(times))] * 2
     return np.stack([np.sin(day), np.cos(day), *seasons], axis=1).astype(np.float32)
-
-
-def day_fraction(times: pd.DatetimeIndex) -> npt.NDArray[np.float64]:
-    """How much of the UTC day has passed, 0…1."""
-    return ((times - times.normalize()) / pd.Timedelta("1D")).to_numpy(np.float64)
-
-
-def year_fraction(times: pd.DatetimeIndex) -> npt.NDArray[np.float64]:
-    """How much of a mean year has passed since 1 January 1970, modulo one."""
-    days = ((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta("1D")).to_numpy(np.float64)
-    return np.mod(days / 365.2425, 1.0)

@@ -37,7 +37,7 @@ from lstm_model.workspace import Workspace
 log = logging.getLogger("nightcast.train")
 
 _PACKAGE = Path(__file__).parents[1]
-_SHIPPED = ("__init__.py", "errors.py", "settings.py", "panel", "network")
+_SHIPPED = ("__init__.py", "errors.py", "harmonics.py", "settings.py", "panel", "network")
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "pandas", "pydantic", "safetensors", "threadpoolctl")
 
 
