@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
 from lstm_model.network.anchor import Anchor, fit_weights
 from lstm_model.network.calibration import apply_offsets, conformal_offsets
+from lstm_model.network.cell import Gates, walk_through
 from lstm_model.network.history import History, cut_windows, scaled_history
 from lstm_model.network.training import Epoch, train_network
 from lstm_model.network.weather_lstm import WeatherLSTM, to_quantiles
@@ -239,6 +240,22 @@ class Forecaster:
                 members = [to_quantiles(raw, windows.anchor, gaps) for raw in raws]
                 parts.append(torch.stack(members).mean(dim=0)[:, 0].numpy())
         return np.concatenate(parts).reshape(stations, len(origins), self.settings.horizon, len(QUANTILES))
+
+    def gates(self, panel: Panel, station: str) -> Gates | None:
+        """What every gate of the first network did over the context that ends with the panel, (1, context, hidden).
+
+        None where there is no network to look into.
+        """
+        fitted, context = self.fitted, self.settings.context
+        if not fitted.networks:
+            return None
+        whole = _padded(panel, max(0, context - len(panel.times)))
+        seen = Panel(whole.stations, whole.times[-context:], whole.temperature_c[:, -context:])
+        history = scaled_history(seen, fitted.climatology, fitted.scale_c, fitted.neighbours)
+        row = np.array([seen.stations.index(station)])
+        windows = cut_windows(history, fitted.anchor, row, np.zeros(1, np.intp), context, context - 1)
+        with torch.no_grad():
+            return walk_through(fitted.networks[0].lstm, windows.inputs)
 
     # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────
 

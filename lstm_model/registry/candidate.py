@@ -187,6 +187,9 @@ def _log_charts(
     forecast = forecaster.predict(window.origins[-1], past).assign(method=CHALLENGER)
     if len(served := forecast.dropna()):
         mlflow.log_figure(charts.forecast_fan(served, past, readings), "charts/forecast.png")
+    until = window.panel.until(window.origins[-1])
+    if (inside := forecaster.gates(until, until.stations[0])) is not None:
+        mlflow.log_figure(charts.gates(until, until.stations[0], inside), "charts/gates.png")
 
 
 def _register(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lstm_model.evaluation import Backtest
+from lstm_model.network.cell import Gates
 from lstm_model.network.training import Epoch
+from lstm_model.panel import Panel
 from lstm_model.settings import MEDIAN, QUANTILES
 
 _LINE, _TRUTH = "#1f4e79", "#d1495b"
@@ -83,6 +86,50 @@ def forecast_fan(forecast: pd.DataFrame, recent: pd.DataFrame, later: pd.DataFra
     figure.axes[0].legend(frameon=False, fontsize=8, ncols=3, loc="upper right")
     figure.axes[-1].tick_params(axis="x", labelrotation=0, labelsize=8)
     figure.suptitle(f"Forecast issued {issued_at:%Y-%m-%d %H:%M} UTC", x=0.01, ha="left")
+    return figure
+
+
+def gates(panel: Panel, station: str, inside: Gates) -> Figure:
+    """How the LSTM read the past of a station: the readings, its three gates, and its memory.
+
+    Args:
+        panel: observations, ending where the context ends.
+        station: whose context it is.
+        inside: the gates over that context, (1, context, hidden).
+    """
+    steps = inside.forget.shape[1]
+    times = panel.times[-steps:]
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    readings, opened, memory = figure.subplots(3, 1, sharex=True, height_ratios=(2, 3, 3))
+    past = panel.temperature_c[panel.stations.index(station), -steps:]
+    readings.plot(times, past, color="#333333", linewidth=1.3)
+    readings.set(ylabel="°C")
+    readings.set_title(f"{station}: what the LSTM was shown", loc="left", fontsize=10)
+    said = (
+        ("forget gate: the memory stays", inside.forget, "#1f4e79"),
+        ("input gate: news is let in", inside.input, "#d1495b"),
+        ("output gate: the memory is said", inside.output, "#7a9e7e"),
+    )
+    for label, gate, colour in said:
+        units = gate[0, -len(times) :].numpy()  # (n, hidden)
+        low, middle, high = np.quantile(units, (0.1, 0.5, 0.9), axis=1)
+        opened.fill_between(times, low, high, color=colour, alpha=0.15, linewidth=0)
+        opened.plot(times, middle, color=colour, linewidth=1.3, label=label)
+    opened.set(ylabel="0 closed … 1 open", ylim=(0, 1))
+    opened.set_title("gates: median of the units, and 80 % of them", loc="left", fontsize=10)
+    opened.legend(frameon=False, fontsize=8, ncols=3, loc="lower left")
+    cells = inside.cell_state[0, -len(times) :].numpy().T  # (hidden, n)
+    order = np.argsort(cells[:, -1])
+    loudest = float(np.abs(cells).max()) or 1.0
+    image = memory.pcolormesh(
+        times, np.arange(len(cells)), cells[order], cmap="RdBu_r", vmin=-loudest, vmax=loudest, shading="nearest"
+    )
+    memory.set(ylabel="unit")
+    memory.set_title("cell state: the memory, unit by unit, ordered by where it ends", loc="left", fontsize=10)
+    figure.colorbar(image, ax=memory, pad=0.01)
+    memory.tick_params(axis="x", labelsize=8)
+    for axes in (readings, opened):
+        _tidy(axes)
     return figure
 
 
