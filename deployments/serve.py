@@ -20,6 +20,7 @@ def main() -> None:
 
     from flows.forecast import forecast_flow
     from flows.ingest import ingest_flow
+    from flows.maintenance import maintenance_flow
     from flows.nightly import nightly_flow
     from flows.promote import promote_flow
     from flows.train import train_flow
@@ -39,7 +40,7 @@ def main() -> None:
             tags=["nightcast"],
             schedule=Cron(scheduled[flow], timezone=plan.timezone) if flow in scheduled else None,
         )
-        for flow in (ingest_flow, nightly_flow, forecast_flow, verify_flow, train_flow, promote_flow)
+        for flow in (ingest_flow, nightly_flow, forecast_flow, verify_flow, train_flow, promote_flow, maintenance_flow)
     ]
     serve(*cast("list[RunnerDeployment]", deployments), print_starting_message=False, limit=4)
 

@@ -98,17 +98,26 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
         raise failure
 
 
+Like = Annotated[
+    str | None,
+    typer.Option("--as", metavar="SOURCE", help="Read files as this source's settings say, instead of guessing."),
+]
+
+
 @app.command()
 def ingest(
     what: Annotated[
-        list[str] | None, typer.Argument(metavar="[SOURCE|FILE]...", help="Sources or CSV files; all sources if empty.")
+        list[str] | None, typer.Argument(metavar="[SOURCE|FILE]...", help="Sources or files; all sources if empty.")
     ] = None,
+    like: Like = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Take readings in; every row ends as new, corrected, unchanged or quarantined.
 
-    Example: `nightcast ingest cellar` or `nightcast ingest readings.csv`
+    A file is read as the source whose path it lies in, else its columns are guessed; `nightcast check FILE` shows how.
+
+    Example: `nightcast ingest cellar` or `nightcast ingest readings.csv --as cellar`
     """
     from flows.words import rows_as_data, rows_in_words
 
@@ -116,21 +125,121 @@ def ingest(
     strange = [name for name in what or [] if name not in configured and not Path(name).is_file()]
     if strange:
         raise SourceError(f"no file and no source is called {strange[0]!r}; configured: {', '.join(configured)}.")
+    if like is not None and (not what or set(what) & set(configured)):
+        raise SettingsError(f"--as {like} says how to read a file; name the file: nightcast ingest FILE --as {like}")
     with _flows(as_of, as_json) as workspace:
         from flows.clock import wall_clock
         from flows.ingest import ingest_flow
-        from lstm_model.readings import ingest_file
+        from lstm_model.readings import IngestReport, ingest_file
 
-        named: list[str | None] = [*what] if what else [None]
-        for name in named:
+        report = IngestReport()
+        everything: list[str | None] = [None]
+        for name in [*what] if what else everything:
             if name is not None and name not in configured:
-                report = ingest_file(workspace, Path(name), wall_clock())
+                report += ingest_file(workspace, Path(name), wall_clock(), like)
             else:
-                report = ingest_flow(as_of, name)
-            if as_json:
-                _print_json(rows_as_data(report))
-            else:
-                screen.print(rows_in_words(report), highlight=False, markup=False)
+                report += ingest_flow(as_of, name)
+        if as_json:
+            _print_json(rows_as_data(report))
+        else:
+            screen.print(rows_in_words(report), highlight=False, markup=False)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file with readings.")],
+    like: Like = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what ingesting a file would do, changing nothing: columns, units, zone, counts, reasons, flags.
+
+    Example: `nightcast check inbox/cellar.csv`
+    """
+    from flows.clock import wall_clock
+    from flows.words import check_as_data
+    from lstm_model.readings import check_file
+
+    if not file.is_file():
+        raise SourceError(f"{file} is a folder; name a file in it." if file.is_dir() else f"there is no file {file}.")
+    found = check_file(Workspace.find(), file, wall_clock(), like)
+    if as_json:
+        _print_json(check_as_data(found))
+    else:
+        from flows.summary import print_check
+
+        print_check(screen, found)
+
+
+quarantine = typer.Typer()
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.callback(invoke_without_command=True)
+def list_quarantine(context: typer.Context, as_json: AsJson = False) -> None:
+    """List why rows lie in quarantine, with an example of each reason.
+
+    Example: `nightcast quarantine`, and after mending a mapping `nightcast quarantine retry`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from flows.inspection import quarantine_as_data
+
+    rows = quarantine_as_data(Workspace.find())
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("rows", "source", "reason", "for example", "as it came"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(f"{row['rows']:,}", *(Text(row[key]) for key in ("source", "reason", "position", "raw")))
+    screen.print(table if rows else "no row lies in quarantine")
+
+
+@quarantine.command()
+def retry(
+    sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...", help="All sources if empty.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take quarantined rows in again, once what was wrong with them is mended in nightcast.toml or stations.csv.
+
+    Example: `nightcast quarantine retry cellar`
+    """
+    from flows.clock import wall_clock
+    from flows.progress import progress
+    from flows.words import rows_as_data, rows_in_words
+    from lstm_model.readings import retry_quarantine
+
+    with progress(screen, quiet=as_json):
+        report = retry_quarantine(Workspace.find(), wall_clock(), sources)
+    if as_json:
+        _print_json(rows_as_data(report))
+    else:
+        screen.print(rows_in_words(report), highlight=False, markup=False)
+
+
+@app.command()
+def maintain(as_json: AsJson = False) -> None:
+    """Compact the tables and remove old files that nothing names any more.
+
+    A version of the readings that a registered model was trained on stays readable for ever.
+
+    Example: `nightcast maintain`
+    """
+    with _flows(as_json=as_json):
+        from flows.maintenance import maintenance_flow
+
+        report = maintenance_flow()
+    if as_json:
+        _print_json({"tables": {name: vars(upkeep) for name, upkeep in report.tables.items()},
+                     "kept_versions": report.kept_versions})  # fmt: skip
+    else:
+        total = report.total
+        screen.print(
+            f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; "
+            f"{len(report.kept_versions):,} versions of the readings stay because models name them",
+            highlight=False,
+        )
 
 
 @app.command()

@@ -14,10 +14,10 @@ def workspace_status(workspace: Workspace) -> dict[str, Any]:
     from flows.clock import lived_nights
     from flows.runtime import live_api
     from lstm_model.forecasts import ForecastStore
-    from lstm_model.readings import ReadingsStore
+    from lstm_model.readings import Quarantine, ReadingsStore
 
     nights = lived_nights(workspace)
-    readings = ReadingsStore(workspace.readings, workspace.quarantine)
+    readings = ReadingsStore(workspace.readings)
     versions = versions_as_data(workspace)
     champion = next((row for row in versions if "champion" in row["aliases"]), None)
     newest = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).newest_issue()
@@ -28,13 +28,26 @@ def workspace_status(workspace: Workspace) -> dict[str, Any]:
         "last_night_failed_steps": ", ".join(nights[-1].failed) or "none" if nights else None,
         "readings_version": readings.version,
         **readings.overview(),
-        "quarantined": len(readings.quarantined()),
+        "quarantined": len(Quarantine(workspace.quarantine)),
         "versions": len(versions),
         "champion": None if champion is None else f"version {champion['version']}, trained {champion['night']}",
         "newest_forecast": None if newest.empty else newest["issued_at"].iloc[0].isoformat(),
         "dashboard": live_api(workspace) or "not running; `nightcast up` starts it",
     }
     return facts
+
+
+def quarantine_as_data(workspace: Workspace) -> list[dict[str, Any]]:
+    """Why rows lie in quarantine: how many for each source and reason, the commonest first, with an example."""
+    from lstm_model.readings import Quarantine
+
+    rows = Quarantine(workspace.quarantine).rows()
+    groups = [(len(group), str(source), str(reason), group.iloc[0]) for (source, reason), group in
+              rows.groupby(["source", "reason"], sort=True)]  # fmt: skip
+    return [
+        {"rows": count, "source": source, "reason": reason, "position": first["position"], "raw": first["raw"]}
+        for count, source, reason, first in sorted(groups, key=lambda group: -group[0])
+    ]
 
 
 def versions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
@@ -69,7 +82,7 @@ def settings_with_origins(workspace: Workspace) -> list[dict[str, Any]]:
             value = getattr(section, name)
             if isinstance(value, BaseModel):
                 walk(value, f"{prefix}{name}.")
-            elif isinstance(value, dict):
+            elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
                 for key, part in value.items():
                     walk(part, f"{prefix}{name}.{key}.")
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -9,12 +11,15 @@ from rich.text import Text
 from flows.night import Night
 from flows.words import (
     SCORE_HEADINGS,
+    flags_in_words,
     night_in_sentences,
     playback_in_words,
+    reasons_of,
     scores_table,
     stations_table,
 )
 from lstm_model.forecasts import Issue
+from lstm_model.readings import FileCheck
 from lstm_model.workspace import Workspace
 
 
@@ -68,6 +73,42 @@ def stations(issue: Issue) -> Table:
     if more > 0:
         table.caption = f"and {more} more stations"
     return table
+
+
+def print_check(screen: Console, check: FileCheck) -> None:
+    """Print how a file was understood, what would become of its rows, and the settings that say so."""
+    counts = check.counts
+    screen.print(Text.assemble(("understood as ", "dim"), check.understood_as))
+    balance = f"{check.rows_in:,} rows in = {counts.new:,} new + {counts.corrected:,} corrected + "
+    balance += f"{counts.unchanged:,} unchanged + {len(check.quarantined):,} quarantined"
+    screen.print(Text.assemble(("would become  ", "dim"), balance))
+    for reason, count in reasons_of(check.quarantined).items():
+        example = check.quarantined[check.quarantined["reason"] == reason].iloc[0]
+        screen.print(
+            Text(f"  {count:,} × {reason}, for example {example['position']}: {example['raw']}", style="yellow")
+        )
+    for name, count in check.nulled.items():
+        screen.print(Text(f"  {count:,} × {name} left out as implausible", style="yellow"))
+    if flags := flags_in_words(check.flags):
+        screen.print(Text(f"  {flags}", style="yellow"))
+    screen.print()
+    table = Table(title="The first rows as they would be kept", title_justify="left", title_style="bold")
+    hidden = ("month", "source", "ingested_at")
+    columns = [column for column in check.rows.columns if column not in hidden]
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("station_id", "observed_at") else "right")
+    for _, row in check.rows.head(8).iterrows():
+        table.add_row(*(Text(_cell(row[column])) for column in columns))
+    screen.print(table)
+    title = Text.assemble("\n", ("The same, said in nightcast.toml", "bold"), (f" (source {check.source})", "dim"))
+    screen.print(title)
+    screen.print(Text(check.toml))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%MZ}"
+    return "" if value != value else f"{value:.2f}" if isinstance(value, float | np.floating) else str(value)
 
 
 def _print_where_to_look(screen: Console, night: Night, workspace: Workspace) -> None:

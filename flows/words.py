@@ -8,7 +8,7 @@ import pandas as pd
 
 from flows.night import Night
 from lstm_model.forecasts import Issue, Verification
-from lstm_model.readings import SAMPLE_END, IngestReport
+from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport
 from lstm_model.registry import Candidate, Promotion
 
 _ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
@@ -22,8 +22,30 @@ def rows_in_words(report: IngestReport) -> str:
         f"{report.rows_in:,} rows in = {counts.new:,} new + {counts.corrected:,} corrected + "
         f"{counts.unchanged:,} unchanged + {report.quarantined:,} quarantined"
     )
-    reasons = "; ".join(f"{count:,} × {reason}" for reason, count in report.reasons.items())
-    return f"{sentence} ({reasons})" if reasons else sentence
+    if reasons := "; ".join(f"{count:,} × {reason}" for reason, count in report.reasons.items()):
+        sentence += f" ({reasons})"
+    if flags := flags_in_words(report.flags):
+        sentence += f". {flags}"
+    if report.nulled:
+        left_out = ", ".join(f"{count:,} × {name}" for name, count in report.nulled.items())
+        sentence += f". Left out of covariates as implausible: {left_out}"
+    return sentence
+
+
+def flags_in_words(flags: FlagCounts, most: int = 5) -> str:
+    """Doubtful readings by station, the worst first, and what found them; empty where none is doubtful."""
+    worst = sorted(flags.by_station.items(), key=lambda entry: (-entry[1][1], -entry[1][0], entry[0]))
+    if not worst:
+        return ""
+    told = [f"{station} {_doubtful(*counts)}" for station, counts in worst[:most]]
+    more = f" and {len(worst) - most} more stations" if len(worst) > most else ""
+    checks = ", ".join(f"{count:,} by {check}" for check, count in flags.by_check.items())
+    return f"Flagged: {'; '.join(told)}{more}" + (f" ({checks})" if checks else "")
+
+
+def _doubtful(suspect: int, failed: int) -> str:
+    parts = [f"{count:,} {word}" for count, word in ((suspect, "suspect"), (failed, "failed")) if count]
+    return " and ".join(parts)
 
 
 def training_in_words(candidate: Candidate) -> str:
@@ -177,8 +199,39 @@ def rows_as_data(report: IngestReport) -> dict[str, Any]:
         "unchanged": counts.unchanged,
         "quarantined": report.quarantined,
         "reasons": report.reasons,
+        "nulled": report.nulled,
+        "flagged": flags_as_data(report.flags),
         "readings_version": report.readings_version,
     }
+
+
+def flags_as_data(flags: FlagCounts) -> dict[str, Any]:
+    """Doubtful readings by station and by check."""
+    by_station = {name: {"suspect": suspect, "failed": failed} for name, (suspect, failed) in flags.by_station.items()}
+    return {"by_station": by_station, "by_check": flags.by_check}
+
+
+def check_as_data(check: FileCheck) -> dict[str, Any]:
+    """What taking a file in would do."""
+    counts = check.counts
+    return {
+        "source": check.source,
+        "understood_as": check.understood_as,
+        "toml": check.toml,
+        "rows_in": check.rows_in,
+        "new": counts.new,
+        "corrected": counts.corrected,
+        "unchanged": counts.unchanged,
+        "quarantined": len(check.quarantined),
+        "reasons": reasons_of(check.quarantined),
+        "nulled": check.nulled,
+        "flagged": flags_as_data(check.flags),
+    }
+
+
+def reasons_of(quarantined: pd.DataFrame) -> dict[str, int]:
+    """Why rows lie in quarantine, the commonest first."""
+    return {str(reason): int(count) for reason, count in quarantined["reason"].value_counts().items()}
 
 
 def promotion_as_data(promotion: Promotion) -> dict[str, Any]:

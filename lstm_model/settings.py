@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 MEDIAN = QUANTILES.index(0.50)
@@ -34,6 +34,7 @@ def _readable_cron(text: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, AfterValidator(_readable_cron)]
+Unit = Literal["C", "F", "K"]
 
 
 class Section(BaseModel):
@@ -42,16 +43,105 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class CovariateSettings(Section):
+    """One line of `[source.NAME.covariates]`: where a covariate comes from and in what unit."""
+
+    column: str | None = Field(None, description="their column")
+    unit: str | None = Field(None, description="their unit; ours when absent")
+    speed: str | None = Field(None, description="column with the wind's speed, for a wind component")
+    direction: str | None = Field(None, description="column with the direction the wind comes from, degrees")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CovariateSettings:
+        by_wind = self.speed is not None and self.direction is not None
+        if (self.column is not None) == by_wind or (self.speed is None) != (self.direction is None):
+            raise ValueError('name either a column, or speed and direction: { column = "slp", unit = "hPa" }')
+        return self
+
+
+def _their_column(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+Covariate = Annotated[CovariateSettings, BeforeValidator(_their_column)]
+_COVARIATE_NAME = r"[a-z][a-z0-9_]*"
+_NOT_COVARIATES = {"month", "station_id", "observed_at", "temperature_c", "flag", "source", "ingested_at"}
+
+
 class SourceSettings(Section):
     """One `[source.NAME]`: where readings come from and how their columns are called."""
 
-    type: Literal["files", "sample"] = Field("files", description="files | sample")
-    path: str | None = Field(None, description="file or glob, relative to the workspace")
-    station: str | None = Field(None, description="column that names the station; guessed when absent")
-    time: str | None = Field(None, description="column with the time of observation; guessed when absent")
+    type: str = Field("files", description="files | sample | a type that an installed package brings")
+    path: str | None = Field(None, description="file, folder, glob or fsspec URL; relative to the workspace")
+    layout: Literal["long", "wide"] | None = Field(
+        None, description="long: a row a reading; wide: a column a station; guessed when absent"
+    )
+    station: str | None = Field(
+        None, description="column that names the station, or {file} for the file's name; guessed when absent"
+    )
+    time: str | list[str] | None = Field(
+        None, description="column with the time of observation, or a date and a time column; guessed when absent"
+    )
     temperature: str | None = Field(None, description="column with the temperature; guessed when absent")
-    unit: Literal["C", "F", "K"] = Field("C", description="unit of the temperature column")
+    unit: Unit | None = Field(
+        None, description="unit of the temperature; guessed from the column's name when absent, else C"
+    )
+    time_format: str | None = Field(
+        None, description="iso | epoch_s | epoch_ms | a strptime pattern such as %d.%m.%Y %H:%M; guessed when absent"
+    )
     timezone: Zone | None = Field(None, description="zone of times that carry none, for example Europe/Berlin")
+    decimal: Literal[".", ","] | None = Field(None, description="decimal sign; guessed when absent")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="what separates the columns of a CSV file; guessed when absent"
+    )
+    covariates: dict[str, Covariate] = Field(
+        default_factory=dict, description="what else a station measures: our column = theirs"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="further settings of a type from a package")
+
+    @field_validator("covariates")
+    @classmethod
+    def _named_like_columns(cls, covariates: dict[str, CovariateSettings]) -> dict[str, CovariateSettings]:
+        for name in covariates:
+            if not re.fullmatch(_COVARIATE_NAME, name) or name in _NOT_COVARIATES:
+                raise ValueError(f"{name!r} cannot name a covariate; write for example pressure_hpa or door_open")
+        return covariates
+
+
+class QualitySettings(Section):
+    """`[quality]`: when a reading is doubtful. `data/stations.csv` can say otherwise for a station."""
+
+    valid_min_c: float = Field(-90.0, description="a colder reading fails (gross range)")
+    valid_max_c: float = Field(60.0, description="a hotter reading fails (gross range)")
+    spike_c: Annotated[float, Field(gt=0)] = Field(
+        6.0, description="a reading this far off both its neighbours is suspect; at twice that it fails"
+    )
+    rate_c_per_hour: Annotated[float, Field(gt=0)] = Field(15.0, description="a faster change is suspect")
+    flat_hours: Annotated[float, Field(ge=0)] = Field(
+        18.0, description="readings that hold still this long are suspect, at twice that they fail; 0: never"
+    )
+    learned_spreads: Annotated[float, Field(gt=0)] = Field(
+        6.0, description="usual spreads off a station's own climatology, or its neighbours', to be suspect"
+    )
+    learn: bool = Field(True, description="learn each station's climatology and neighbours once there is history")
+    future_minutes: Annotated[float, Field(ge=0)] = Field(
+        60.0, description="readings further ahead of the clock are quarantined"
+    )
+    earliest: datetime = Field(
+        datetime(1980, 1, 1, tzinfo=UTC),
+        description="readings observed before are quarantined: a clock that lost its time",
+    )
+
+    @model_validator(mode="after")
+    def _a_range(self) -> QualitySettings:
+        if self.valid_min_c >= self.valid_max_c:
+            raise ValueError(f"valid_min_c = {self.valid_min_c:g} is not below valid_max_c = {self.valid_max_c:g}")
+        return self
+
+    @field_validator("earliest")
+    @classmethod
+    def _in_utc(cls, earliest: datetime) -> datetime:
+        return earliest.replace(tzinfo=UTC) if earliest.tzinfo is None else earliest.astimezone(UTC)
 
 
 class ModelSettings(Section):
@@ -132,6 +222,7 @@ class Settings(Section):
     """Everything nightcast.toml can say. Without any `[source.*]` the embedded sample plays."""
 
     source: dict[str, SourceSettings] = Field(default_factory=dict)
+    quality: QualitySettings = QualitySettings()
     model: ModelSettings = ModelSettings()
     gate: GateSettings = GateSettings()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -61,6 +61,16 @@ class Workspace:
     def quarantine(self) -> Path:
         """Delta table of rows that could not become readings."""
         return self.home / "data" / "quarantine"
+
+    @cached_property
+    def taken(self) -> Path:
+        """Delta table of the files that readings were taken from."""
+        return self.home / "data" / "files"
+
+    @cached_property
+    def usual(self) -> Path:
+        """What quality control has learnt of each station."""
+        return self.home / "data" / "usual.json"
 
     @cached_property
     def forecasts(self) -> Path:
@@ -147,4 +157,6 @@ def _names_at(path: list[str]) -> list[str]:
             model = annotation
         else:  # dict[str, Section]: any name leads to the section
             model = model.__args__[1]
+        if get_origin(model) is Annotated:
+            model = get_args(model)[0]
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

@@ -54,8 +54,9 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
         HistoryTooShort: no station has a reading of the last 30 days.
     """
     settings = workspace.settings.model
-    store = ReadingsStore(workspace.readings, workspace.quarantine)
-    readings_version, readings = store.version, store.read(now)
+    store = ReadingsStore(workspace.readings)
+    readings_version = store.version
+    readings = store.read(now, version=readings_version)
     origin = now.floor(settings.step)
     readings = living(readings[readings["observed_at"] <= origin], now)
     stations = tuple(sorted(readings["station_id"].unique()))

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, write_deltalake
 
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
-from lstm_model.readings.store import until_committed
+from lstm_model.readings.delta import until_committed
 
 _TIME = pa.timestamp("us", tz="UTC")
 FORECASTS_SCHEMA = pa.schema(

@@ -40,7 +40,7 @@ def verify_forecasts(workspace: Workspace, now: pd.Timestamp) -> Verification:
     store = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
     seen = pa.scalar(now.to_pydatetime(), pa.timestamp("us", tz="UTC"))
     forecasts = store.read_forecasts(where=ds.field("issued_at") <= seen)
-    readings = ReadingsStore(workspace.readings, workspace.quarantine).read(now)
+    readings = ReadingsStore(workspace.readings).read(now)
     due = forecasts[forecasts["valid_at"] <= now]  # before its time, a step's reading may not be its last
     pairs = _with_truth(due, readings, workspace.settings.model.step)
     known = store.read_scores([*KEY, "method", "model_version", "observed_c"])

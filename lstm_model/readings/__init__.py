@@ -1,16 +1,23 @@
 """Stage 1: getting, checking and keeping temperatures. Knows nothing of what they are used for."""
 
-from lstm_model.readings.ingestion import IngestReport, SourceReport, ingest, ingest_file
+from lstm_model.readings.check import FileCheck, check_file
+from lstm_model.readings.ingestion import IngestReport, SourceReport, ingest, ingest_file, retry_quarantine
+from lstm_model.readings.quarantine import Quarantine
 from lstm_model.readings.sample import SAMPLE_END, SAMPLE_FIRST_NIGHT
-from lstm_model.readings.store import ReadingsStore, living
+from lstm_model.readings.store import FlagCounts, ReadingsStore, living
 
 __all__ = [
     "SAMPLE_END",
     "SAMPLE_FIRST_NIGHT",
+    "FileCheck",
+    "FlagCounts",
     "IngestReport",
+    "Quarantine",
     "ReadingsStore",
     "SourceReport",
+    "check_file",
     "ingest",
     "ingest_file",
     "living",
+    "retry_quarantine",
 ]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import glob
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from lstm_model.errors import SettingsError, SourceError
-from lstm_model.readings.normalize import normalize
-from lstm_model.readings.sources import Source, open_source
-from lstm_model.readings.store import ReadingsStore, UpsertCounts
+from lstm_model.readings.files import matching, reread
+from lstm_model.readings.normalize import Normalized, normalize
+from lstm_model.readings.quarantine import Quarantine
+from lstm_model.readings.review import begin, current_quality, review
+from lstm_model.readings.sources import RawRows, Source, SourceContext, open_source
+from lstm_model.readings.stations import Stations
+from lstm_model.readings.store import FlagCounts, ReadingsStore, Upsert, UpsertCounts
+from lstm_model.readings.tables import raws_of
+from lstm_model.readings.taken import TakenFiles
 from lstm_model.settings import SourceSettings
 from lstm_model.workspace import Workspace
 
@@ -22,21 +29,49 @@ log = logging.getLogger("nightcast.ingest")
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What one source brought. `rows_in == new + corrected + unchanged + quarantined`, always."""
+    """What one source brought. `rows_in == new + corrected + unchanged + quarantined`, always.
+
+    reasons: why rows were quarantined. nulled: covariate values left out because they made no sense, by column.
+    flags: doubtful readings among those written, by station and by check. trouble: what could not be read at all.
+    """
 
     source: str
     rows_in: int
     counts: UpsertCounts
     quarantined: int
-    reasons: dict[str, int]
+    reasons: dict[str, int] = field(default_factory=dict)
+    nulled: dict[str, int] = field(default_factory=dict)
+    flags: FlagCounts = field(default_factory=FlagCounts)
+    trouble: SourceError | SettingsError | None = None
+
+    def __add__(self, other: SourceReport) -> SourceReport:
+        """What the same source brought in two parts."""
+        return SourceReport(
+            self.source,
+            self.rows_in + other.rows_in,
+            self.counts + other.counts,
+            self.quarantined + other.quarantined,
+            dict(Counter(self.reasons) + Counter(other.reasons)),
+            dict(Counter(self.nulled) + Counter(other.nulled)),
+            self.flags + other.flags,
+            self.trouble or other.trouble,
+        )
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What all sources brought, and the version of the readings table afterwards."""
+    """What all sources brought, and the version of the readings table afterwards.
+
+    reviewed: flags that changed because limits were learnt anew or the owner changed them.
+    """
 
     sources: list[SourceReport] = field(default_factory=list)
     readings_version: int | None = None
+    reviewed: FlagCounts = field(default_factory=FlagCounts)
+
+    def __add__(self, other: IngestReport) -> IngestReport:
+        """What two ingests brought, one after the other."""
+        return IngestReport([*self.sources, *other.sources], other.readings_version, self.reviewed + other.reviewed)
 
     @property
     def rows_in(self) -> int:
@@ -58,6 +93,108 @@ class IngestReport:
         """Why rows were quarantined, and how many for each reason."""
         return dict(sum((Counter(source.reasons) for source in self.sources), Counter()))
 
+    @property
+    def nulled(self) -> dict[str, int]:
+        """Covariate values left out, by column."""
+        return dict(sum((Counter(source.nulled) for source in self.sources), Counter()))
+
+    @property
+    def flags(self) -> FlagCounts:
+        """Doubtful readings among those written."""
+        return sum((source.flags for source in self.sources), self.reviewed)
+
+
+class Ingestion:
+    """The parts that taking in needs, opened once: store, quarantine, stations, limits of quality control."""
+
+    def __init__(self, workspace: Workspace, clock: pd.Timestamp) -> None:
+        self.workspace = workspace
+        self.clock = clock
+        self.store = ReadingsStore(workspace.readings)
+        self.quarantine = Quarantine(workspace.quarantine)
+        self.stations = Stations.read(workspace.home)
+        taken = TakenFiles(workspace.taken, self.store)
+        self.context = SourceContext(workspace, self.stations, taken, self.quarantine)
+        self.quality = current_quality(workspace, self.stations)
+
+    def open(self, name: str, settings: SourceSettings) -> Source:
+        """A source of this workspace."""
+        return open_source(name, settings, self.context)
+
+    def take_in(self, source: Source, now: pd.Timestamp, ingested_at: pd.Timestamp) -> SourceReport:
+        """Take in all that a source offers.
+
+        Quarantine first, then readings, then what remembers that they came: killed anywhere, the next run reads
+        the same rows again and finishes. What was read before a source broke is taken in all the same.
+        """
+        batches: list[tuple[RawRows, Normalized]] = []
+        trouble: SourceError | SettingsError | None = None
+        try:
+            for rows in source.read(self.store.watermark(source.name), now):
+                batches.append((rows, self._normalize(rows, source.name, ingested_at)))
+        except (SourceError, SettingsError) as error:
+            trouble = error
+        report = SourceReport(source.name, 0, UpsertCounts(), 0)
+        if batches:
+            report = self._keep(source.name, batches)
+        source.confirm(ingested_at)
+        return replace(report, trouble=trouble)
+
+    def _keep(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> SourceReport:
+        """Keep what a source brought: at once, so that what a later file corrects is never seen wrong."""
+        # What is understood anew goes first, in the order it came: it must not undo what came after it.
+        batches = sorted(batches, key=lambda batch: _came_first(batch[0], self.clock))
+        readings = pd.concat([batch.readings for _, batch in batches], ignore_index=True)
+        came_at = pd.concat([_came_at(rows, batch.readings) for rows, batch in batches], ignore_index=True)
+        news = [batch.quarantined for rows, batch in batches if not rows.second_look]
+        rejected = pd.concat([*news, batches[0][1].quarantined.iloc[:0]], ignore_index=True)
+        self.quarantine.keep(rejected)
+        self.quality = current_quality(self.workspace, self.stations)  # another run may have learnt meanwhile
+        begin(self.workspace, self.store, self.quality)
+        upsert = self.store.upsert(readings, self.quality, came_at=came_at)
+        self.quarantine.release(self._healed(name, batches))
+        nulled = sum((rows.nulled_counts() for rows, _ in batches), Counter())
+        return _report(name, len(readings) + len(rejected), upsert, rejected, nulled)
+
+    def _healed(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> pd.DataFrame:
+        """Rows that lay in quarantine and are readings now: later rows or a mended setting made sense of them."""
+        waiting = self.quarantine.waiting(name)
+        positions = {position for position, _ in waiting}
+        parts = [pd.DataFrame({"position": [], "raw": []}, dtype="str")]
+        for rows, batch in batches:
+            position = rows.position.loc[batch.readings.index]
+            position = position[position.isin(positions)]
+            parts.append(pd.DataFrame({"position": position, "raw": raws_of(rows.raw.loc[position.index])}))
+        healed = pd.concat(parts, ignore_index=True).assign(source=name)
+        return healed[[key in waiting for key in zip(healed["position"], healed["raw"], strict=True)]]
+
+    def retry(self, name: str, settings: SourceSettings) -> SourceReport:
+        """Take quarantined rows of a source in again, as its settings say by now; file after file."""
+        rows, total = self.quarantine.rows(name), SourceReport(name, 0, UpsertCounts(), 0)
+        guesses = self.context.taken.guesses(name)
+        for file, group in rows.groupby(rows["position"].str.rpartition(":")[0], sort=False):
+            try:
+                again = reread(group, settings, self.stations, guesses.get(str(file), {}))
+            except SettingsError as error:
+                total += replace(_report(name, len(group), Upsert(), group, Counter()), trouble=error)
+                continue
+            batch = self._normalize(again, name, self.clock)
+            readings, still = batch.readings, batch.quarantined
+            self.quality = current_quality(self.workspace, self.stations)
+            upsert = self.store.upsert(readings, self.quality, came_at=_came_at(again, readings))
+            self.quarantine.release(rows.loc[readings.index])
+            self.quarantine.amend(rows.loc[still.index].assign(reason=still["reason"]))
+            total += _report(name, len(readings) + len(still), upsert, still, again.nulled_counts())
+        return total
+
+    def finish(self, reports: list[SourceReport]) -> IngestReport:
+        """Judge anew what new limits ask for, once everything is in."""
+        reviewed = review(self.workspace, self.store, self.stations, self.quality.digest)
+        return IngestReport(reports, self.store.version, reviewed)
+
+    def _normalize(self, rows: RawRows, name: str, ingested_at: pd.Timestamp) -> Normalized:
+        return normalize(rows, name, self.clock, ingested_at, self.workspace.settings.quality)
+
 
 def ingest(
     workspace: Workspace, now: pd.Timestamp, clock: pd.Timestamp, names: list[str] | None = None
@@ -72,50 +209,112 @@ def ingest(
 
     Raises:
         SourceError: a source cannot be read; what all the others brought is kept.
+        SettingsError: so it is with settings, or the stations file is wrong.
     """
     known = workspace.settings.sources
     unknown = [name for name in names or [] if name not in known]
     if unknown:
         raise SourceError(f"no file and no source is called {unknown[0]!r}; configured: {', '.join(known)}.")
-    store = ReadingsStore(workspace.readings, workspace.quarantine)
+    work = Ingestion(workspace, clock)
+
+    def take_in(name: str) -> SourceReport:
+        stamp = now if known[name].type == "sample" else clock
+        return work.take_in(work.open(name, known[name]), now, stamp)
+
+    return _each(list(names or known), take_in, work)
+
+
+def ingest_file(workspace: Workspace, file: Path, clock: pd.Timestamp, source: str | None = None) -> IngestReport:
+    """Take in one file named by hand, as `source_of` says it is to be read."""
+    work = Ingestion(workspace, clock)
+    work.context = replace(work.context, named_by_hand=True)
+    name, settings = source_of(workspace, file, source)
+    return _each([name], lambda name: work.take_in(work.open(name, settings), clock, clock), work)
+
+
+def retry_quarantine(workspace: Workspace, clock: pd.Timestamp, names: list[str] | None = None) -> IngestReport:
+    """Take quarantined rows in again after what was wrong with them was mended.
+
+    What was ingested after a row stands; the row then counts as unchanged.
+
+    Raises:
+        SettingsError, SourceError: the rows of a source cannot be understood at all; the others are done.
+    """
+    work = Ingestion(workspace, clock)
+    waiting = sorted(work.quarantine.rows()["source"].unique())
+    known = workspace.settings.sources
+    for name in names or []:
+        if name not in waiting:
+            raise SourceError(
+                f"no row of a source {name!r} lies in quarantine; waiting: {', '.join(waiting) or 'none'}."
+            )
+
+    def retry(name: str) -> SourceReport:
+        return work.retry(name, known.get(name, SourceSettings()))
+
+    # Only files can be read in another way; what another source brought lies there until its owner mends it.
+    files = [name for name in names or waiting if known.get(name, SourceSettings()).type == "files"]
+    return _each(files, retry, work)
+
+
+def source_of(workspace: Workspace, file: Path, source: str | None = None) -> tuple[str, SourceSettings]:
+    """How a file named by hand is to be read: like `source`, like the one source whose path it lies in, else guessed.
+
+    Raises:
+        SourceError: there is no such source.
+    """
+    known, here = workspace.settings.source, {"type": "files", "path": glob.escape(str(file.resolve()))}
+    if source is not None:
+        if source not in known:
+            raise SourceError(f"no source is called {source!r}; configured: {', '.join(known) or 'none'}.")
+        return source, known[source].model_copy(update=here)
+    for name, settings in known.items():
+        local = settings.type == "files" and settings.path and "://" not in settings.path
+        if local and file.resolve() in [each.resolve() for each in matching(str(settings.path), workspace.home)]:
+            return name, settings.model_copy(update=here)
+    name = file.name if file.stem in known else file.stem  # no source's own, for it is not read as that one's
+    return name, SourceSettings(path=here["path"])
+
+
+def _each(names: list[str], do: Callable[[str], SourceReport], work: Ingestion) -> IngestReport:
+    """Every source in turn; one that is broken does not starve the others."""
     reports, troubles = [], []
-    for name in names or known:
-        played_back = known[name].type == "sample"
+    for name in names:
         try:
-            source = open_source(name, known[name], workspace.home)
-            reports.append(_take_in(store, source, now, clock, ingested_at=now if played_back else clock))
+            report = do(name)
         except (SourceError, SettingsError) as error:
-            log.error("%s: %s", name, error)
-            troubles.append(error)
+            report = SourceReport(name, 0, UpsertCounts(), 0, trouble=error)
+        except Exception as error:  # whatever a source holds, the others are taken in, and the step fails visibly
+            log.debug("%s broke", name, exc_info=True)
+            trouble = SourceError(f"source {name!r}: {type(error).__name__}: {error}")
+            report = SourceReport(name, 0, UpsertCounts(), 0, trouble=trouble)
+        reports.append(report)
+        if report.trouble is not None:
+            log.error("%s: %s", name, report.trouble)
+            troubles.append(report.trouble)
+        log.info(
+            "%s: %d rows in = %d new + %d corrected + %d unchanged + %d quarantined",
+            name, report.rows_in, report.counts.new, report.counts.corrected, report.counts.unchanged,
+            report.quarantined,
+        )  # fmt: skip
+    finished = work.finish(reports)
     if troubles:
         raise type(troubles[0])(" ".join(map(str, troubles)))
-    return IngestReport(reports, store.version)
+    return finished
 
 
-def ingest_file(workspace: Workspace, file: Path, clock: pd.Timestamp) -> IngestReport:
-    """Take in one file named by hand, its columns guessed."""
-    settings = SourceSettings(type="files", path=glob.escape(str(file.resolve())))
-    store = ReadingsStore(workspace.readings, workspace.quarantine)
-    source = open_source(file.stem, settings, workspace.home)
-    return IngestReport([_take_in(store, source, clock, clock, ingested_at=clock)], store.version)
-
-
-def _take_in(
-    store: ReadingsStore, source: Source, now: pd.Timestamp, clock: pd.Timestamp, ingested_at: pd.Timestamp
-) -> SourceReport:
-    batches = [
-        normalize(rows, source.name, clock, ingested_at) for rows in source.read(store.watermark(source.name), now)
-    ]
-    if not batches:
-        return SourceReport(source.name, 0, UpsertCounts(), 0, {})
-    readings = pd.concat([kept for kept, _ in batches], ignore_index=True)
-    rejected = pd.concat([bad for _, bad in batches], ignore_index=True)
-    store.quarantine(rejected)  # first, so that a kill in between loses no row: the next run reads it again
-    counts = store.upsert(readings)  # at once: what a later file corrects is never seen wrong
-    rows_in, quarantined = len(readings) + len(rejected), len(rejected)
+def _report(name: str, rows_in: int, upsert: Upsert, rejected: pd.DataFrame, nulled: Counter[str]) -> SourceReport:
     reasons = Counter(rejected["reason"])
-    log.info(
-        "%s: %d rows in = %d new + %d corrected + %d unchanged + %d quarantined",
-        source.name, rows_in, counts.new, counts.corrected, counts.unchanged, quarantined,
-    )  # fmt: skip
-    return SourceReport(source.name, rows_in, counts, quarantined, dict(reasons))
+    return SourceReport(name, rows_in, upsert.counts, len(rejected), dict(reasons), dict(nulled), upsert.flags)
+
+
+def _came_at(rows: RawRows, readings: pd.DataFrame) -> pd.Series:
+    """When readings came that are understood anew; NaT for news."""
+    if rows.came_at is None:
+        return pd.Series(pd.NaT, index=readings.index, dtype="datetime64[us, UTC]")
+    return rows.came_at.loc[readings.index].astype("datetime64[us, UTC]")
+
+
+def _came_first(rows: RawRows, clock: pd.Timestamp) -> pd.Timestamp:
+    """When the first row of a batch came: now, if it is news."""
+    return clock if rows.came_at is None else rows.came_at.fillna(clock).min()

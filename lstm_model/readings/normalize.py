@@ -2,80 +2,96 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
+from lstm_model.readings.quality import NOT_EVALUATED
 from lstm_model.readings.sources import RawRows
+from lstm_model.readings.tables import raws_of
+from lstm_model.readings.times import UNREADABLE
+from lstm_model.settings import QualitySettings
 
 COLDEST_C, HOTTEST_C = -100.0, 100.0
-"""What a thermometer in the open can have read; outside lies a wrong unit or a broken sensor."""
+"""What a thermometer can have read at all; outside lies a wrong unit or a broken sensor."""
 
-FUTURE_TOLERANCE = pd.Timedelta("1h")
-"""Clocks of sensors run ahead a little; further ahead the time is impossible."""
 
-EARLIEST = pd.Timestamp("1700-01-01", tz="UTC")
+@dataclass(frozen=True)
+class Normalized:
+    """A batch, split without loss; both parts keep their rows' index."""
 
-NOT_EVALUATED = 2
-"""QARTOD flag of a reading that no check has looked at yet (1 good, 2 not evaluated, 3 suspect, 4 fail)."""
+    readings: pd.DataFrame
+    quarantined: pd.DataFrame
 
 
 def normalize(
-    rows: RawRows, source: str, clock: pd.Timestamp, ingested_at: pd.Timestamp
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows: RawRows,
+    source: str,
+    clock: pd.Timestamp,
+    ingested_at: pd.Timestamp,
+    limits: QualitySettings | None = None,
+) -> Normalized:
     """Split a batch into readings and quarantine, losing nothing.
 
     Args:
         rows: the batch as its source understood it.
         source: name of the source, kept beside every row.
         clock: the wall clock, against which a time lies in the future.
-        ingested_at: the time stamped onto every row.
+        ingested_at: the time stamped onto every row that is news; others keep the time they came.
+        limits: how far ahead and how old a time may be.
 
     Returns:
         readings with the columns of the readings table, and quarantined rows with those of the quarantine.
     """
+    limits = limits or QualitySettings()
     frame = rows.understood
     temperature = frame["temperature_c"]
+    earliest = pd.Timestamp(limits.earliest)
     reason = np.select(
         [
             rows.fault != "",
             frame["station_id"].isna(),
             frame["observed_at"].isna(),
-            frame["observed_at"] > clock + FUTURE_TOLERANCE,
-            frame["observed_at"] < EARLIEST,
+            frame["observed_at"] > clock + pd.Timedelta(minutes=limits.future_minutes),
+            frame["observed_at"] < earliest,
             ~np.isfinite(temperature),
             (temperature < COLDEST_C) | (temperature > HOTTEST_C),
         ],
         [
             rows.fault,
             "station missing",
-            "time missing, unreadable, or in an hour that a clock change repeats or skips",
+            UNREADABLE,
             "time lies in the future",
-            "time lies before 1700",
+            f"time lies before {earliest:%Y-%m-%d} (quality.earliest)",
             "temperature missing or not a number",
             f"temperature outside {COLDEST_C:g}…{HOTTEST_C:g} °C",
         ],
         default="",
     )
     good = reason == ""
+    came_at = pd.Series(ingested_at, index=frame.index) if rows.came_at is None else rows.came_at.fillna(ingested_at)
+    came_at = came_at.astype("datetime64[us, UTC]")
     observed_at = frame.loc[good, "observed_at"].astype("datetime64[us, UTC]")
     readings = pd.DataFrame(
         {
             "month": observed_at.dt.strftime("%Y-%m"),
-            "station_id": frame.loc[good, "station_id"].astype(str),
+            "station_id": frame.loc[good, "station_id"].astype("str"),
             "observed_at": observed_at,
             "temperature_c": temperature[good].astype("float32"),
             "flag": np.int8(NOT_EVALUATED),
             "source": source,
-            "ingested_at": ingested_at.as_unit("us"),
+            "ingested_at": came_at[good],
         }
     )
+    covariates = frame.columns.difference(["station_id", "observed_at", "temperature_c"], sort=False)
     quarantined = pd.DataFrame(
         {
-            "raw": [row.to_json(date_format="iso", force_ascii=False) for _, row in rows.raw[~good].iterrows()],
+            "raw": raws_of(rows.raw[~good]),
             "reason": reason[~good],
             "source": source,
             "position": rows.position[~good],
-            "ingested_at": ingested_at.as_unit("us"),
+            "ingested_at": came_at[~good],
         }
     )
-    return readings, quarantined
+    return Normalized(readings.join(frame.loc[good, covariates].astype("float32")), quarantined)

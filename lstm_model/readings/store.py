@@ -1,17 +1,21 @@
-"""The readings table: Delta Lake, one row a (station, time), the last one ingested wins."""
+"""The readings table: Delta Lake, one row a (station, time), the last one ingested wins, flags always in keeping."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable
+
+from lstm_model.readings.delta import is_table, open_table, until_committed
+from lstm_model.readings.quality import FAIL, SUSPECT, QualityControl, count_by_check
 
 READINGS_SCHEMA = pa.schema(
     [
@@ -24,23 +28,11 @@ READINGS_SCHEMA = pa.schema(
         ("ingested_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-QUARANTINE_SCHEMA = pa.schema(
-    [
-        ("raw", pa.string()),
-        ("reason", pa.string()),
-        ("source", pa.string()),
-        ("position", pa.string()),
-        ("ingested_at", pa.timestamp("us", tz="UTC")),
-    ]
-)
 KEY = ["station_id", "observed_at"]
 USABLE_FLAGS = (1, 2)
 FORGET_AFTER = pd.Timedelta(days=30)
-# A model names the table version it was trained on; Delta's default would forget that version after 30 days.
-_CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
-_COMMIT_ATTEMPTS = 20
-
-Result = TypeVar("Result")
+_MOST_SPANS = 50
+_FRESH = "(fresh)"  # no covariate can be called so
 
 
 @dataclass(frozen=True)
@@ -55,113 +47,164 @@ class UpsertCounts:
         return UpsertCounts(self.new + other.new, self.corrected + other.corrected, self.unchanged + other.unchanged)
 
 
-class ReadingsStore:
-    """Readings and quarantine of one workspace. Safe to reopen at any instant; every write is one commit."""
+@dataclass(frozen=True)
+class FlagCounts:
+    """Readings written by a commit that are not good: by station as (suspect, failed), and by the check."""
 
-    def __init__(self, readings: Path, quarantine: Path) -> None:
-        self._readings = readings
-        self._quarantine = quarantine
+    by_station: dict[str, tuple[int, int]] = field(default_factory=dict)
+    by_check: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: FlagCounts) -> FlagCounts:
+        stations = sorted({*self.by_station, *other.by_station})
+        pairs = {s: zip(self.by_station.get(s, (0, 0)), other.by_station.get(s, (0, 0)), strict=True) for s in stations}
+        by_station = {station: (sum(suspect), sum(failed)) for station, (suspect, failed) in pairs.items()}
+        return FlagCounts(by_station, dict(Counter(self.by_check) + Counter(other.by_check)))
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """A batch that is kept: what became of its rows, and what quality control found in what was written."""
+
+    counts: UpsertCounts = UpsertCounts()
+    flags: FlagCounts = FlagCounts()
+
+
+class ReadingsStore:
+    """The readings of one workspace. Safe to reopen at any instant; every write is one commit."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     @property
     def version(self) -> int | None:
-        """The readings table's version, or None while there is no table."""
-        return DeltaTable(self._readings).version() if DeltaTable.is_deltatable(str(self._readings)) else None
+        """The table's version, or None while there is no table."""
+        return DeltaTable(self._path).version() if is_table(self._path) else None
 
-    def read(self, until: pd.Timestamp, *, since: pd.Timestamp | None = None) -> pd.DataFrame:
-        """The usable readings (QARTOD 1 and 2) observed after `since` and not after `until`.
+    @property
+    def identity(self) -> str | None:
+        """What tells this table from another one in its place, or None while there is no table."""
+        return str(DeltaTable(self._path).metadata().id) if is_table(self._path) else None
+
+    @property
+    def covariates(self) -> list[str]:
+        """The columns beyond the temperature that stations have brought."""
+        names = DeltaTable(self._path).schema().to_arrow().names if is_table(self._path) else []
+        return sorted(set(names) - set(READINGS_SCHEMA.names))
+
+    def read(
+        self,
+        until: pd.Timestamp,
+        *,
+        since: pd.Timestamp | None = None,
+        version: int | None = None,
+        flags: Sequence[int] = USABLE_FLAGS,
+        columns: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        """The readings observed after `since` and not after `until`.
+
+        Args:
+            until: nothing observed later.
+            since: nothing observed then or earlier.
+            version: the table as it was at that version; the newest when None.
+            flags: QARTOD flags of the readings wanted; the usable ones by default.
+            columns: further columns, covariates among them.
 
         Returns:
             station_id (str), observed_at (UTC), temperature_c (float32), ordered by station and time.
         """
-        columns = [*KEY, "temperature_c"]
-        if self.version is None:
-            return READINGS_SCHEMA.empty_table().select(columns).to_pandas()
-        wanted = (ds.field("observed_at") <= pa.scalar(until.to_pydatetime(), pa.timestamp("us", tz="UTC"))) & (
-            ds.field("flag").isin(USABLE_FLAGS)
-        )
+        wanted_columns = [*KEY, "temperature_c", *columns]
+        if not is_table(self._path):
+            return READINGS_SCHEMA.empty_table().select([*KEY, "temperature_c"]).to_pandas()
+        wanted = (ds.field("observed_at") <= _micros(until)) & ds.field("flag").isin(list(flags))
         if since is not None:
-            wanted &= ds.field("observed_at") > pa.scalar(since.to_pydatetime(), pa.timestamp("us", tz="UTC"))
-            wanted &= ds.field("month") >= since.strftime("%Y-%m")
-        table = DeltaTable(self._readings).to_pyarrow_dataset().to_table(columns=columns, filter=wanted)
-        return table.sort_by([("station_id", "ascending"), ("observed_at", "ascending")]).to_pandas()
+            wanted &= (ds.field("observed_at") > _micros(since)) & (ds.field("month") >= since.strftime("%Y-%m"))
+        table = DeltaTable(self._path, version=version)
+        return _ordered(table.to_pyarrow_dataset().to_table(columns=wanted_columns, filter=wanted)).to_pandas()
 
     def watermark(self, source: str) -> pd.Timestamp | None:
         """Time of the newest reading kept from `source`, or None."""
-        if self.version is None:
+        if not is_table(self._path):
             return None
-        table = (
-            DeltaTable(self._readings)
-            .to_pyarrow_dataset()
-            .to_table(columns=["observed_at"], filter=ds.field("source") == source)
-        )
-        newest = table["observed_at"].to_pandas().max()
-        return None if pd.isna(newest) else pd.Timestamp(newest)
+        kept = DeltaTable(self._path).to_pyarrow_dataset()
+        newest = pc.max(kept.to_table(columns=["observed_at"], filter=ds.field("source") == source)["observed_at"])
+        return pd.Timestamp(newest.as_py()) if newest.is_valid else None
 
     def overview(self) -> dict[str, str | int | None]:
-        """How many readings and stations are kept, and the span of their times."""
-        if self.version is None:
-            return {"readings": 0, "stations": 0, "first_reading": None, "last_reading": None}
-        kept = DeltaTable(self._readings).to_pyarrow_dataset().to_table(columns=KEY)
-        times = kept["observed_at"].to_pandas()
+        """How many readings and stations are kept, the span of their times, and how many are doubtful."""
+        if not is_table(self._path):
+            nothing = {"readings": 0, "stations": 0, "first_reading": None, "last_reading": None}
+            return {**nothing, "suspect": 0, "failed": 0}
+        kept = DeltaTable(self._path).to_pyarrow_dataset().to_table(columns=[*KEY, "flag"])
+        times = pc.min_max(kept["observed_at"]).as_py()
         return {
             "readings": len(kept),
             "stations": len(kept["station_id"].unique()),
-            "first_reading": times.min().isoformat(),
-            "last_reading": times.max().isoformat(),
+            "first_reading": times["min"].isoformat() if len(kept) else None,
+            "last_reading": times["max"].isoformat() if len(kept) else None,
+            "suspect": pc.sum(pc.equal(kept["flag"], SUSPECT)).as_py() or 0,
+            "failed": pc.sum(pc.equal(kept["flag"], FAIL)).as_py() or 0,
         }
 
-    def upsert(self, batch: pd.DataFrame) -> UpsertCounts:
+    def newest(self) -> pd.Timestamp | None:
+        """Time of the newest reading, or None."""
+        if not is_table(self._path):
+            return None
+        table = DeltaTable(self._path)
+        months = [partition["month"] for partition in table.partitions()]
+        if not months:
+            return None
+        kept = table.to_pyarrow_dataset().to_table(columns=["observed_at"], filter=ds.field("month") == max(months))
+        return pd.Timestamp(pc.max(kept["observed_at"]).as_py())
+
+    def upsert(
+        self, batch: pd.DataFrame, quality: QualityControl | None = None, *, came_at: pd.Series | None = None
+    ) -> Upsert:
         """Keep a batch, row after row as it came: later rows correct earlier ones with the same key.
 
-        A batch that changes nothing makes no new table version. A concurrent writer that commits first
-        only makes this one look again.
+        The same commit judges anew every kept reading whose flag the batch can change. A batch that changes nothing
+        makes no new table version. A concurrent writer that commits first only makes this one look again.
+
+        Args:
+            batch: the columns of the readings table; further float columns are covariates. What a row does not say
+                of a covariate leaves standing what was known.
+            quality: the checks; flags stay as they come without.
+            came_at: when rows came that are understood anew, NaT for news; readings ingested after that stand, and
+                the row counts as unchanged.
         """
+        if batch.empty:
+            return Upsert()
 
-        def attempt() -> UpsertCounts:
-            kept = _open(self._readings, READINGS_SCHEMA, partition_by=["month"])
-            status, winners = _compare(kept, batch)
-            if not winners.empty:
+        def attempt() -> Upsert:
+            kept = open_table(self._path, READINGS_SCHEMA, partition_by=["month"])
+            outcome, winners = _plan(kept, batch, quality, came_at)
+            if len(winners):
                 _merge(kept, winners)  # against the very version compared with, or not at all
-            return UpsertCounts(*(int((status == word).sum()) for word in ("new", "corrected", "unchanged")))
+            return outcome
 
-        return until_committed(attempt) if len(batch) else UpsertCounts()
+        return until_committed(attempt)
 
-    def quarantine(self, rows: pd.DataFrame) -> None:
-        """Keep rows that could not become readings; one seen before is not kept twice."""
-        if rows.empty:
-            return
-        came = pa.Table.from_pandas(
-            rows.drop_duplicates(["source", "position", "raw"]), QUARANTINE_SCHEMA, preserve_index=False
-        )
+    def preview(self, batch: pd.DataFrame, quality: QualityControl) -> tuple[Upsert, pd.DataFrame]:
+        """What `upsert` would do and write, doing nothing."""
+        if batch.empty:
+            return Upsert(), batch
+        return _plan(DeltaTable(self._path) if is_table(self._path) else None, batch, quality, None)
 
-        def attempt() -> None:
-            (
-                _open(self._quarantine, QUARANTINE_SCHEMA)
-                .merge(
-                    came,
-                    "kept.source = came.source AND kept.position = came.position AND kept.raw = came.raw",
-                    source_alias="came",
-                    target_alias="kept",
-                )
-                .when_not_matched_insert_all()
-                .execute()
-            )
+    def reassess(self, quality: QualityControl) -> FlagCounts:
+        """Judge every kept reading anew, in one commit; none where no flag changes."""
 
-        until_committed(attempt)
+        def attempt() -> FlagCounts:
+            if not is_table(self._path):
+                return FlagCounts()
+            kept = DeltaTable(self._path)
+            rows = _ordered(kept.to_pyarrow_dataset().to_table()).to_pandas()
+            assessment = quality.assess(rows)
+            changed = assessment.flags != rows["flag"].to_numpy()
+            rows["flag"] = assessment.flags
+            if changed.any():
+                _merge(kept, rows[changed])
+            return _counted(rows[changed], count_by_check(assessment.found, changed))
 
-    def quarantined(self) -> pd.DataFrame:
-        """Every quarantined row."""
-        if not DeltaTable.is_deltatable(str(self._quarantine)):
-            return QUARANTINE_SCHEMA.empty_table().to_pandas()
-        return DeltaTable(self._quarantine).to_pandas()
-
-
-def _open(path: Path, schema: pa.Schema, partition_by: list[str] | None = None) -> DeltaTable:
-    if not DeltaTable.is_deltatable(str(path)):
-        write_deltalake(
-            path, schema.empty_table(), partition_by=partition_by, configuration=_CONFIGURATION, mode="ignore"
-        )
-    return DeltaTable(path)
+        return until_committed(attempt)
 
 
 def living(readings: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
@@ -170,34 +213,141 @@ def living(readings: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
     return readings[newest > now - FORGET_AFTER]
 
 
-def until_committed(attempt: Callable[[], Result]) -> Result:
-    """Try again where a concurrent writer committed first; it only makes this one look again."""
-    for _ in range(_COMMIT_ATTEMPTS - 1):
-        try:
-            return attempt()
-        except CommitFailedError:
-            continue
-    return attempt()
+def _micros(time: pd.Timestamp) -> pa.Scalar:
+    return pa.scalar(time.to_pydatetime(), pa.timestamp("us", tz="UTC"))
 
 
-def _compare(kept: DeltaTable, batch: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
-    """Each row's status as if rows arrived one by one, and the rows that must be written."""
+def _ordered(table: pa.Table) -> pa.Table:
+    return table.sort_by([("station_id", "ascending"), ("observed_at", "ascending")])
+
+
+def _covariates_of(frame: pd.DataFrame) -> list[str]:
+    return [column for column in frame.columns if column not in READINGS_SCHEMA.names]
+
+
+def _plan(
+    kept: DeltaTable | None, batch: pd.DataFrame, quality: QualityControl | None, came_at: pd.Series | None
+) -> tuple[Upsert, pd.DataFrame]:
+    """What becomes of a batch, and the rows to write for it."""
+    unsaid = [column for column in _covariates_of(batch) if batch[column].isna().all()]
+    counts, winners = _compare(kept, batch.drop(columns=unsaid), came_at)
+    if quality is None or winners.empty:
+        return Upsert(counts), winners
+    winners, flags = _judged(kept, winners, quality)
+    return Upsert(counts, flags), winners
+
+
+def _scan(kept: DeltaTable | None, filter: ds.Expression, columns: list[str] | None = None) -> pd.DataFrame:
+    if kept is None:
+        return READINGS_SCHEMA.empty_table().select(columns or READINGS_SCHEMA.names).to_pandas()
+    return kept.to_pyarrow_dataset().to_table(columns=columns, filter=filter).to_pandas()
+
+
+def _compare(
+    kept: DeltaTable | None, batch: pd.DataFrame, came_at: pd.Series | None
+) -> tuple[UpsertCounts, pd.DataFrame]:
+    """What becomes of each row as if rows arrived one by one, and the rows that must be written.
+
+    What a row leaves unsaid of a covariate stands: it is as the row before said, within the batch or as kept.
+    """
+    covariates_kept = [] if kept is None else sorted(set(kept.schema().to_arrow().names) - set(READINGS_SCHEMA.names))
+    known_columns = ["temperature_c", *covariates_kept]
+    measured = [*known_columns, *(column for column in _covariates_of(batch) if column not in covariates_kept)]
+    batch = batch.reindex(columns=[*READINGS_SCHEMA.names, *measured[1:]])
     months = ds.field("month").isin(batch["month"].unique().tolist())
-    known = kept.to_pyarrow_dataset().to_table(columns=[*KEY, "temperature_c"], filter=months)
-    known = known.rename_columns([*KEY, "kept_c"]).to_pandas()
-    rows = batch[[*KEY, "temperature_c"]].merge(known, on=KEY, how="left", validate="many_to_one")
-    rows.index = batch.index
-    before = rows.groupby(KEY, sort=False)["temperature_c"].shift()
-    before = before.where(rows.duplicated(KEY), rows["kept_c"])
-    status = pd.Series("corrected", index=batch.index)
-    status[before == rows["temperature_c"]] = "unchanged"
-    status[before.isna()] = "new"
+    known = _scan(kept, months, [*KEY, "ingested_at", *known_columns])
+    known = known.rename(columns={column: f"kept {column}" for column in ("ingested_at", *known_columns)})
+    rows = batch.reset_index(drop=True).merge(known, on=KEY, how="left", validate="many_to_one")
+    too_old = pd.Series(False, rows.index)
+    if came_at is not None:
+        too_old = rows["kept ingested_at"] > came_at.reset_index(drop=True)
+    outdated, rows = int(too_old.sum()), rows[~too_old].reset_index(drop=True)
+
+    there, repeated = rows["kept temperature_c"].notna(), rows.duplicated(KEY)
+    group = rows.groupby(KEY, sort=False).ngroup()
+    same, same_as_kept = pd.Series(True, rows.index), pd.Series(True, rows.index)
+    for column in measured:
+        kept_value = rows[f"kept {column}"] if column in known_columns else pd.Series(float("nan"), rows.index)
+        kept_value, said = kept_value.astype("float32"), rows[column].astype("float32")
+        stands = said.where(said.notna() | repeated, kept_value).groupby(group).ffill()
+        before = stands.groupby(group).shift().where(repeated, kept_value)
+        same &= (stands == before) | (stands.isna() & before.isna())
+        same_as_kept &= (stands == kept_value) | (stands.isna() & kept_value.isna())
+        rows[column] = stands
+    new = ~there & ~repeated
+    counts = UpsertCounts(int(new.sum()), int((~new & ~same).sum()), int((~new & same).sum()) + outdated)
     last = ~rows.duplicated(KEY, keep="last")
-    return status, batch[last & (rows["kept_c"] != rows["temperature_c"])]
+    return counts, rows.loc[last & ~(there & same_as_kept), list(batch.columns)]
 
 
-def _merge(kept: DeltaTable, winners: pd.DataFrame) -> None:
-    came = pa.Table.from_pandas(winners, READINGS_SCHEMA, preserve_index=False)
+def _judged(kept: DeltaTable | None, winners: pd.DataFrame, quality: QualityControl) -> tuple[pd.DataFrame, FlagCounts]:
+    """The winners with their flags, and every kept reading whose flag they change."""
+    spans = _spans(winners["observed_at"], 4 * quality.reach)
+    stations = quality.affected_by(set(winners["station_id"].unique()))
+    around = _around(kept, spans, 2 * quality.reach, quality.needed_for(stations))
+    rows = pd.concat([around.assign(**{_FRESH: False}), winners.assign(**{_FRESH: True})]).drop_duplicates(
+        KEY, keep="last"
+    )
+    rows = rows.sort_values(KEY, kind="stable", ignore_index=True)
+    assessment = quality.assess(rows)
+    within = reduce(
+        lambda one, other: one | other,
+        (rows["observed_at"].between(first - quality.reach, last + quality.reach) for first, last in spans),
+    )
+    changed = within & rows["station_id"].isin(stations) & (rows["flag"].to_numpy() != assessment.flags)
+    written = (changed | rows[_FRESH]).to_numpy()
+    rows = rows.drop(columns=_FRESH).assign(flag=assessment.flags)[written]
+    return rows, _counted(rows, count_by_check(assessment.found, written))
+
+
+def _counted(rows: pd.DataFrame, by_check: Counter[str]) -> FlagCounts:
+    doubtful = rows[rows["flag"] >= SUSPECT]
+    suspect, failed = (doubtful[doubtful["flag"] == flag].groupby("station_id").size() for flag in (SUSPECT, FAIL))
+    by_station = {
+        str(station): (int(suspect.get(station, 0)), int(failed.get(station, 0)))
+        for station in sorted(doubtful["station_id"].unique())
+    }
+    return FlagCounts(by_station, dict(by_check))
+
+
+def _spans(times: pd.Series, apart: pd.Timedelta) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """The few spans that hold all of these times; one where there would be too many."""
+    moments = times.drop_duplicates().sort_values(ignore_index=True)
+    begins = moments[moments.diff().isna() | (moments.diff() > apart)].index
+    if len(begins) > _MOST_SPANS:
+        return [(moments.iloc[0], moments.iloc[-1])]
+    ends = [*(begins[1:] - 1), len(moments) - 1]
+    return [(moments[first], moments[last]) for first, last in zip(begins, ends, strict=True)]
+
+
+def _around(
+    kept: DeltaTable | None,
+    spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]],
+    margin: pd.Timedelta,
+    stations: set[str],
+) -> pd.DataFrame:
+    """Kept readings of these stations within the spans and a margin on both sides."""
+    parts = []
+    for first, last in spans:
+        begin, end = first - margin, last + margin
+        months = pd.period_range(begin.tz_localize(None), end.tz_localize(None), freq="M").strftime("%Y-%m")
+        month = ds.field("month").isin(months.tolist())
+        time = (ds.field("observed_at") >= _micros(begin)) & (ds.field("observed_at") <= _micros(end))
+        parts.append(month & time)
+    rows = _scan(kept, reduce(lambda one, other: one | other, parts))
+    return rows[rows["station_id"].isin(stations)]  # not in the filter: pyarrow cannot compare it with Delta's bounds
+
+
+def _merge(kept: DeltaTable, rows: pd.DataFrame) -> None:
+    """Write rows over those with the same key, all of it in one commit; a column not seen before is added."""
+    names = kept.schema().to_arrow().names
+    fresh = [column for column in _covariates_of(rows) if column not in names]
+    schema = READINGS_SCHEMA
+    for column in [name for name in [*names, *fresh] if name not in READINGS_SCHEMA.names]:
+        schema = schema.append(pa.field(column, pa.float32()))
+        if column not in rows:
+            rows = rows.assign(**{column: None})
+    came = pa.Table.from_pandas(rows, schema, preserve_index=False)
     months = ", ".join(f"'{month}'" for month in came["month"].unique().to_pylist())
     (
         kept.merge(
@@ -206,6 +356,7 @@ def _merge(kept: DeltaTable, winners: pd.DataFrame) -> None:
             f"AND kept.observed_at = came.observed_at AND kept.month IN ({months})",
             source_alias="came",
             target_alias="kept",
+            merge_schema=bool(fresh),
         )
         .when_matched_update_all()
         .when_not_matched_insert_all()

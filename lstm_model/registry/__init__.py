@@ -3,6 +3,7 @@
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.promotion import Promotion, promote_challenger
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
+from lstm_model.registry.upkeep import MaintenanceReport, maintain
 from lstm_model.registry.versions import ALIASES, Version, check_same_task, find_version, list_versions, load_forecaster
 
 __all__ = [
@@ -10,12 +11,14 @@ __all__ = [
     "EXPERIMENT",
     "MODEL",
     "Candidate",
+    "MaintenanceReport",
     "Promotion",
     "Version",
     "check_same_task",
     "find_version",
     "list_versions",
     "load_forecaster",
+    "maintain",
     "open_tracking",
     "promote_challenger",
     "train_candidate",

@@ -104,9 +104,9 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
         HistoryTooShort: there is too little history yet.
     """
     settings = workspace.settings
-    store = ReadingsStore(workspace.readings, workspace.quarantine)
+    store = ReadingsStore(workspace.readings)
     readings_version = store.version
-    readings = store.read(now)
+    readings = store.read(now, version=readings_version)
     window = gate_window(readings, settings, now)
     past = window.panel.until(window.train_until)
     client = open_tracking(workspace)

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_model.errors import SourceError
-from lstm_model.readings import ReadingsStore, ingest, ingest_file
+from lstm_model.readings import Quarantine, ReadingsStore, ingest, ingest_file, retry_quarantine
+from lstm_model.readings.quality import FAIL, GOOD, SUSPECT, QualityControl
+from lstm_model.readings.stations import Stations
 from lstm_model.readings.store import UpsertCounts
+from lstm_model.readings.usual import Neighbour, Usual, UsualFile
 from lstm_model.workspace import Workspace
 
 CLOCK = pd.Timestamp("2024-06-01T00:00Z")
@@ -29,14 +32,18 @@ def workspace(tmp_path):
 
 
 def write(workspace, name, rows):
-    """Rows of (station, time, temperature)."""
-    frame = pd.DataFrame(rows, columns=["station", "time", "temperature"])
+    """Rows of (station, time, temperature), in a file that differs from all others."""
+    frame = pd.DataFrame(rows, columns=["station", "time", "temperature"]).assign(note=f"in {name}")
     (workspace.home / "inbox").mkdir(exist_ok=True)
     frame.to_csv(workspace.home / "inbox" / name, index=False)
 
 
 def store_of(workspace):
-    return ReadingsStore(workspace.readings, workspace.quarantine)
+    return ReadingsStore(workspace.readings)
+
+
+def quarantined(workspace):
+    return Quarantine(workspace.quarantine).rows()
 
 
 def kept(workspace):
@@ -79,22 +86,81 @@ def test_any_rows_in_any_batching_balance_and_end_with_the_last_value(tmp_path_f
     assert report.rows_in == sum(map(len, batches))
     assert sum(report.reasons.values()) == bad
     assert kept(workspace) == expected
-    quarantined = store_of(workspace).quarantined()
+    rejected, version = quarantined(workspace), report.readings_version
 
     again = ingest(workspace, CLOCK, CLOCK)  # twice equals once
 
-    assert again.rows_in == sum(vars(again.counts).values()) + again.quarantined
-    assert again.counts.new == 0
+    assert (again.rows_in, again.readings_version) == (0, version)
     assert kept(workspace) == expected
-    assert len(store_of(workspace).quarantined()) == len(quarantined) == bad
+    assert len(quarantined(workspace)) == len(rejected) == bad
+
+
+# Frozen limits: three neighbours under one roof, with a usual temperature of 10 °C.
+ROOF = ("a", "b", "c")
+USUAL = {
+    name: Usual(0, 1, (10.0, 0.0, 0.0), 1.0, tuple(Neighbour(other, 1.0, 0.5, 0.4) for other in ROOF if other != name))
+    for name in ROOF
+}
+HOURS = pd.date_range("2024-05-01T00:00Z", periods=60, freq="1h")
+
+
+@st.composite
+def rows_and_batches(draw):
+    """Rows as (station, hour, text), and the same rows in another order that keeps each key's own, in batches."""
+    chance = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows = []
+    for station in ROOF:
+        level = 10 + chance.normal(0, 0.5, len(HOURS)).cumsum() * 0.3
+        level[chance.random(len(HOURS)) < 0.05] += 30  # spikes
+        level[20 : 20 + draw(st.integers(0, 30))] = level[20]  # a flat line
+        level[45:] += draw(st.sampled_from([0, 0, 15]))  # a level shift
+        rows += [(station, hour, f"{value:.2f}") for hour, value in enumerate(level) if chance.random() < 0.8]
+    again = [rows[index] for index in chance.integers(0, len(rows), 20)]
+    rows += [(station, hour, "11.5" if chance.random() < 0.5 else value) for station, hour, value in again]
+    rows += [(station, hour, "warm") for station, hour, _ in again[:3]]
+    order = chance.permutation(len(rows))
+    slots = {}
+    for index in sorted(order.tolist()):
+        slots.setdefault(rows[index][:2], []).append(index)
+    mixed = [rows[slots[rows[index][:2]].pop(0)] for index in order]
+    cuts = sorted(chance.integers(0, len(rows), draw(st.integers(0, 4))).tolist())
+    return rows, [mixed[start:end] for start, end in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
+
+
+@settings(max_examples=15, deadline=None)
+@given(drawn=rows_and_batches())
+def test_flags_are_a_function_of_the_contents_whatever_the_order_of_arrival(tmp_path_factory, drawn):
+    rows, batches = drawn
+    home = tmp_path_factory.mktemp("workspace")
+    (home / "nightcast.toml").write_text(INBOX, encoding="utf-8")
+    workspace = Workspace.find(home, {})
+    UsualFile(CLOCK, USUAL, None).write(workspace.usual)
+    reports = []
+    for number, batch in enumerate(batches):
+        write(workspace, f"{number}.csv", [(station, HOURS[hour].isoformat(), value) for station, hour, value in batch])
+        reports.append(ingest(workspace, CLOCK, CLOCK + number * pd.Timedelta("1h")))
+
+    last = {(station, HOURS[hour]): float(value) for station, hour, value in rows if value != "warm"}
+    whole = pd.DataFrame(
+        [(*key, value) for key, value in sorted(last.items())], columns=["station_id", "observed_at", "t"]
+    )
+    whole = whole.rename(columns={"t": "temperature_c"}).astype({"temperature_c": "float32"})
+    limits = QualityControl(workspace.settings.quality, pd.Timedelta("1h"), Stations(), USUAL)
+    whole["flag"] = limits.assess(whole).flags
+    stored = store_of(workspace).read(CLOCK, flags=(1, 2, 3, 4), columns=["flag"])
+    pd.testing.assert_frame_equal(stored, whole.astype(stored.dtypes))
+    for report in reports:
+        counts = report.counts
+        assert report.rows_in == counts.new + counts.corrected + counts.unchanged + report.quarantined
+    assert sum(report.rows_in for report in reports) == len(rows)
+    assert sum(report.counts.new for report in reports) == len(last)
 
 
 def test_ingesting_twice_makes_no_new_version(workspace):
     write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 1), ("a", "soon", 1)])
     first = ingest(workspace, CLOCK, CLOCK)
     again = ingest(workspace, CLOCK, CLOCK + pd.Timedelta("1D"))
-    assert again.counts == UpsertCounts(unchanged=1)
-    assert again.readings_version == first.readings_version
+    assert (again.rows_in, again.readings_version) == (0, first.readings_version)
 
 
 def test_a_correction_in_a_later_file_is_not_made_again_every_night(workspace):
@@ -111,7 +177,7 @@ def test_a_station_is_called_what_its_owner_calls_it(workspace, station):
     write(workspace, "a.csv", [(station, "2024-01-01T00:00Z", 1)])
     ingest(workspace, CLOCK, CLOCK)
     write(workspace, "b.csv", [(station, "2024-01-01T00:00Z", 2)])
-    assert ingest(workspace, CLOCK, CLOCK).counts == UpsertCounts(corrected=1, unchanged=1)
+    assert ingest(workspace, CLOCK, CLOCK).counts == UpsertCounts(corrected=1)
     assert kept(workspace) == {(station, pd.Timestamp("2024-01-01T00:00Z")): 2.0}
 
 
@@ -119,10 +185,10 @@ def test_a_quarantined_row_is_kept_as_it_came_with_reason_and_place(workspace):
     write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 1), ("O'Brien", "gestern", "warm"), ("b", TIMES[0], "999")])
     report = ingest(workspace, CLOCK, CLOCK)
     ingest(workspace, CLOCK, CLOCK)
-    frame = store_of(workspace).quarantined().sort_values("position")
+    frame = quarantined(workspace).sort_values("position")
     assert [json.loads(raw) for raw in frame["raw"]] == [
-        {"station": "O'Brien", "time": "gestern", "temperature": "warm"},
-        {"station": "b", "time": TIMES[0], "temperature": "999"},
+        {"station": "O'Brien", "time": "gestern", "temperature": "warm", "note": "in a.csv"},
+        {"station": "b", "time": TIMES[0], "temperature": "999", "note": "in a.csv"},
     ]
     assert frame["position"].tolist() == ["inbox/a.csv:3", "inbox/a.csv:4"]
     assert report.reasons == dict.fromkeys(frame["reason"], 1)
@@ -147,7 +213,7 @@ def test_a_time_ahead_of_the_clock_is_quarantined_whatever_night_is_lived(worksp
 def test_a_reading_from_files_is_stamped_with_the_clock(workspace):
     write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 1), ("a", "soon", 1)])
     ingest(workspace, now=CLOCK - pd.Timedelta("1D"), clock=CLOCK)
-    assert store_of(workspace).quarantined()["ingested_at"].tolist() == [CLOCK]
+    assert quarantined(workspace)["ingested_at"].tolist() == [CLOCK]
 
 
 def test_only_the_sources_named_are_read(workspace):
@@ -193,7 +259,7 @@ def test_the_same_bad_row_in_two_files_of_one_name_is_kept_twice(workspace):
         (workspace.home / "inbox" / folder).mkdir()
         write(workspace, f"{folder}/x.csv", [("a", "soon", 1)])
     report = ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK)
-    assert len(store_of(workspace).quarantined()) == report.quarantined == 2
+    assert len(quarantined(workspace)) == report.quarantined == 2
 
 
 def test_a_broken_source_does_not_starve_the_others(tmp_path):
@@ -203,3 +269,340 @@ def test_a_broken_source_does_not_starve_the_others(tmp_path):
     with pytest.raises(SourceError, match="source 'a': no file at"):
         ingest(workspace, CLOCK, CLOCK)
     assert len(store_of(workspace).read(CLOCK)) == 1
+
+
+def flags(workspace):
+    rows = store_of(workspace).read(CLOCK, flags=(1, 2, 3, 4), columns=["flag"])
+    return rows["flag"].tolist()
+
+
+def hourly(station, values, start="2024-01-01T00:00Z"):
+    times = pd.date_range(start, periods=len(values), freq="1h")
+    return [(station, time.isoformat(), value) for time, value in zip(times, values, strict=True)]
+
+
+def test_a_late_neighbour_gives_a_reading_another_flag(workspace):
+    write(workspace, "a.csv", hourly("a", [1, 2, 20, 2, 1])[2:3])
+    ingest(workspace, CLOCK, CLOCK)
+    assert flags(workspace) == [GOOD]
+    write(workspace, "b.csv", [row for row in hourly("a", [1, 2, 20, 2, 1]) if row[2] != 20])
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert flags(workspace) == [GOOD, GOOD, FAIL, GOOD, GOOD]
+    assert report.counts == UpsertCounts(new=4)
+    assert report.flags.by_station == {"a": (0, 1)}
+    assert report.flags.by_check["spike"] == 1
+
+
+def test_late_neighbours_outvote_a_reading_that_was_there_before(workspace):
+    knows_no_seasons = {name: Usual(0, 0, (10.0,), 1.0, usual.neighbours) for name, usual in USUAL.items()}
+    UsualFile(CLOCK, knows_no_seasons, None).write(workspace.usual)
+    values = [10, 10.4, 9.8, 10.1, 10.3]
+    write(workspace, "c.csv", hourly("c", [value + 15 for value in values]))
+    ingest(workspace, CLOCK, CLOCK)
+    assert flags(workspace) == [GOOD] * 5
+    write(workspace, "a.csv", hourly("a", values) + hourly("b", values))
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert flags(workspace) == [GOOD] * 10 + [SUSPECT] * 5
+    assert report.flags.by_station == {"c": (5, 0)}
+
+
+def test_a_correction_writes_exactly_the_corrected_row_and_the_flags_it_changes(workspace):
+    write(workspace, "a.csv", hourly("a", [1, 2, 20, 2, 1, 2, 3]))
+    before = ingest(workspace, CLOCK, CLOCK).readings_version
+    write(workspace, "b.csv", hourly("a", [1, 2, 2, 2, 1, 2, 3]))
+    after = ingest(workspace, CLOCK, CLOCK + pd.Timedelta("1h"))
+    assert after.counts == UpsertCounts(corrected=1, unchanged=6)
+    assert after.readings_version == before + 1
+    stamped = store_of(workspace).read(CLOCK, columns=["ingested_at"])
+    assert (stamped["ingested_at"] > CLOCK).sum() == 1
+    old = store_of(workspace).read(CLOCK, version=before, flags=(FAIL,))
+    assert old["temperature_c"].tolist() == [20.0]
+    assert flags(workspace) == [GOOD] * 7
+
+
+def test_other_limits_judge_every_reading_anew(workspace):
+    write(workspace, "a.csv", hourly("a", [1, 2, 3, 2, 31]))
+    ingest(workspace, CLOCK, CLOCK)
+    assert flags(workspace)[-1] == SUSPECT  # a fast change
+    stations = workspace.home / "data" / "stations.csv"
+    stations.write_text("station_id,valid_max_c\na,30\n", encoding="utf-8")
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert (report.rows_in, report.reviewed.by_station) == (0, {"a": (0, 1)})
+    assert flags(workspace) == [GOOD] * 4 + [FAIL]
+    version = report.readings_version
+    assert ingest(workspace, CLOCK, CLOCK).readings_version == version
+
+
+def test_a_killed_review_is_made_up_for(workspace):
+    write(workspace, "a.csv", hourly("a", [1, 2, 20, 2, 1]))
+    ingest(workspace, CLOCK, CLOCK)
+    kept_limits = UsualFile.read(workspace.usual)
+    store_of(workspace).reassess(QualityControl(workspace.settings.quality.model_copy(update={"spike_c": 50.0}), HOUR))
+    assert flags(workspace)[2] != FAIL
+    UsualFile(kept_limits.learned_until, kept_limits.usual, None).write(
+        workspace.usual
+    )  # killed before this was marked
+    ingest(workspace, CLOCK, CLOCK)
+    assert flags(workspace)[2] == FAIL
+
+
+HOUR = pd.Timedelta("1h")
+
+
+def warm_fleet(days, shift_from=None):
+    """Three stations under one weather; the last one shifted by 15 °C from a day on."""
+    chance = np.random.default_rng(0)
+    hours = 24 * days
+    common = 10 + chance.normal(0, 0.5, hours).cumsum() * 0.3
+    rows = []
+    for station in ROOF:
+        values = common + chance.normal(0, 0.3, hours)
+        if station == "c" and shift_from is not None:
+            values[24 * shift_from :] += 15.0
+        rows += hourly(station, np.round(values, 2))
+    return rows
+
+
+def test_a_level_shift_is_found_once_there_is_history(workspace):
+    write(workspace, "history.csv", warm_fleet(60))
+    first = ingest(workspace, CLOCK, CLOCK)
+    assert sum(map(sum, first.flags.by_station.values())) == 0
+    assert set(UsualFile.read(workspace.usual).usual) == set(ROOF)
+    write(workspace, "shifted.csv", warm_fleet(63, shift_from=60))
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert report.flags.by_station == {"c": (72, 0)}
+    assert report.flags.by_check["neighbours"] == 72
+
+
+def test_a_station_that_stays_shifted_is_taken_to_have_moved(workspace):
+    write(workspace, "history.csv", warm_fleet(60))
+    ingest(workspace, CLOCK, CLOCK)
+    for days in (*range(63, 130, 7), 130):
+        write(workspace, f"{days}.csv", warm_fleet(days, shift_from=60))
+        ingest(workspace, CLOCK, CLOCK)
+    assert list(UsualFile.read(workspace.usual).moved) == ["c"]
+    late = store_of(workspace).read(
+        CLOCK, since=pd.Timestamp("2024-04-20T00:00Z"), flags=(1, 2, 3, 4), columns=["flag"]
+    )
+    assert (late["flag"] == GOOD).mean() > 0.99
+
+
+def test_a_row_is_taken_in_after_its_mapping_was_mended(workspace):
+    text = "sensor;stamp;temp\na;01.02.2024 10:00;1,5\na;01.02.2024 11:00;\n"
+    (workspace.home / "inbox" / "a.csv").write_text(text, encoding="utf-8")
+    toml = INBOX + 'time = "stamp"\ntimezone = "Europe/Berlin"\ntime_format = "%Y-%m-%d %H:%M"\n'
+    (workspace.home / "nightcast.toml").write_text(toml, encoding="utf-8")
+    assert ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK).quarantined == 2
+    (workspace.home / "inbox" / "a.csv").unlink()
+    (workspace.home / "nightcast.toml").write_text(toml.replace("%Y-%m-%d", "%d.%m.%Y"), encoding="utf-8")
+    report = retry_quarantine(Workspace.find(workspace.home, {}), CLOCK + HOUR)
+    assert (report.rows_in, report.counts, report.quarantined) == (2, UpsertCounts(new=1), 1)
+    assert kept(workspace) == {("a", pd.Timestamp("2024-02-01T09:00Z")): 1.5}
+    assert quarantined(workspace)["reason"].tolist() == ["temperature missing or not a number"]
+    assert retry_quarantine(Workspace.find(workspace.home, {}), CLOCK + HOUR).counts == UpsertCounts()
+
+
+def test_an_old_row_from_quarantine_does_not_undo_what_came_after_it(workspace):
+    write(workspace, "a.csv", [("a", "2024-01-01T00:00", 1)])
+    toml = INBOX + 'time_format = "%d.%m.%Y"\ntimezone = "UTC"\n'
+    (workspace.home / "nightcast.toml").write_text(toml, encoding="utf-8")
+    ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK)
+    (workspace.home / "inbox" / "a.csv").unlink()
+    (workspace.home / "nightcast.toml").write_text(INBOX + 'timezone = "UTC"\n', encoding="utf-8")
+    mended = Workspace.find(workspace.home, {})
+    write(mended, "b.csv", [("a", "2024-01-01T00:00", 2)])
+    ingest(mended, CLOCK, CLOCK + HOUR)
+    report = retry_quarantine(mended, CLOCK + 2 * HOUR)
+    assert report.counts == UpsertCounts(unchanged=1)
+    assert list(kept(mended).values()) == [2.0]
+    assert quarantined(mended).empty
+
+
+def test_a_mended_mapping_reads_the_files_that_are_there_again(workspace):
+    write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 50), ("a", "2024-01-01T01:00Z", 999)])
+    ingest(workspace, CLOCK, CLOCK)
+    (workspace.home / "nightcast.toml").write_text(INBOX + 'unit = "K"\n', encoding="utf-8")
+    report = ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK + HOUR)
+    assert (report.counts, report.quarantined) == (UpsertCounts(), 2)
+    (workspace.home / "nightcast.toml").write_text(INBOX + 'unit = "F"\n', encoding="utf-8")
+    report = ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK + HOUR)
+    assert report.counts == UpsertCounts(corrected=1)
+    assert list(kept(workspace).values()) == [10.0]
+
+
+def test_the_other_half_of_a_repeated_hour_lets_the_first_out_of_quarantine(workspace):
+    (workspace.home / "nightcast.toml").write_text(INBOX + 'timezone = "Europe/Berlin"\n', encoding="utf-8")
+    workspace = Workspace.find(workspace.home, {})
+    file, header = workspace.home / "inbox" / "a.csv", "station,time,temperature\n"
+    text = header + "a,2024-10-27 01:00,1\na,2024-10-27 02:00,2\n".replace("2024", "2023").replace("-27", "-29")
+    file.write_text(text, encoding="utf-8")
+    assert ingest(workspace, CLOCK, CLOCK).quarantined == 1
+    file.write_text(text + "a,2023-10-29 02:00,3\na,2023-10-29 03:00,4\n", encoding="utf-8")
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert (report.rows_in, report.counts.new, report.quarantined) == (3, 3, 0)
+    assert list(kept(workspace).values()) == [1.0, 2.0, 3.0, 4.0]
+    assert quarantined(workspace).empty
+
+
+def test_covariates_come_along(workspace):
+    toml = INBOX + '[source.cellar.covariates]\npressure_hpa = { column = "slp", unit = "inHg" }\n'
+    (workspace.home / "nightcast.toml").write_text(toml, encoding="utf-8")
+    text = (
+        "station,time,temperature,slp\na,2024-01-01T00:00Z,1,29.92\na,2024-01-01T01:00Z,1,\na,2024-01-01T02:00Z,1,5\n"
+    )
+    (workspace.home / "inbox" / "a.csv").write_text(text, encoding="utf-8")
+    workspace = Workspace.find(workspace.home, {})
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert (report.counts.new, report.nulled) == (3, {"pressure_hpa": 1})
+    pressure = store_of(workspace).read(CLOCK, columns=["pressure_hpa"])["pressure_hpa"]
+    assert pressure.tolist() == pytest.approx([1013.2, np.nan, np.nan], abs=0.1, nan_ok=True)
+
+
+def test_a_reading_of_a_clock_that_lost_its_time_is_quarantined(workspace):
+    write(workspace, "a.csv", [("a", "1970-01-01T00:00Z", 1), ("a", "2024-01-01T00:00Z", 1)])
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert report.reasons == {"time lies before 1980-01-01 (quality.earliest)": 1}
+    assert len(kept(workspace)) == 1
+
+
+def test_files_of_a_table_that_was_deleted_are_read_again(workspace):
+    import shutil
+
+    write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 1)])
+    ingest(workspace, CLOCK, CLOCK)
+    shutil.rmtree(workspace.readings)
+    assert ingest(workspace, CLOCK, CLOCK).counts == UpsertCounts(new=1)
+
+
+def test_a_broken_file_does_not_starve_the_others(workspace):
+    write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 1)])
+    (workspace.home / "inbox" / "b.csv").write_bytes(b"")
+    write(workspace, "c.csv", [("c", "2024-01-01T00:00Z", 3)])
+    for _ in range(2):
+        with pytest.raises(SourceError, match=r"inbox/b\.csv: the file is empty"):
+            ingest(workspace, CLOCK, CLOCK)
+        assert list(kept(workspace).values()) == [1.0, 3.0]
+    write(workspace, "b.csv", [("b", "2024-01-01T00:00Z", 2)])
+    assert ingest(workspace, CLOCK, CLOCK).counts == UpsertCounts(new=1)
+
+
+def test_a_second_try_understands_rows_as_their_whole_file_was_understood(workspace):
+    rows = [*hourly("a", [280.5, 281.0, 281.5]), ("a", "2024-01-01T05:00Z", 0)]  # kelvin, and a failure
+    write(workspace, "a.csv", rows)
+    assert ingest(workspace, CLOCK, CLOCK).quarantined == 1
+    report = retry_quarantine(workspace, CLOCK + HOUR)
+    assert (report.counts, report.quarantined) == (UpsertCounts(), 1)
+    assert quarantined(workspace)["reason"].tolist() == ["temperature outside -100…100 °C"]
+
+
+def test_quarantined_rows_of_a_wide_table_are_taken_in_again(workspace):
+    text = "time;attic;cellar\n2024-01-01T00:00Z;1,5;2,5\n2024-01-01T01:00Z;;200,5\n"
+    (workspace.home / "inbox" / "a.csv").write_text(text, encoding="utf-8")
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert (report.rows_in, report.counts.new, report.quarantined) == (3, 2, 1)
+    assert json.loads(quarantined(workspace)["raw"].item()) == {"time": "2024-01-01T01:00Z", "cellar": "200,5"}
+    (workspace.home / "inbox" / "a.csv").unlink()
+    (workspace.home / "nightcast.toml").write_text(INBOX + 'unit = "F"\n', encoding="utf-8")
+    report = retry_quarantine(Workspace.find(workspace.home, {}), CLOCK + HOUR)
+    assert report.counts == UpsertCounts(new=1)
+    late = store_of(workspace).read(CLOCK, since=pd.Timestamp("2024-01-01T00:00Z"), flags=(1, 2, 3, 4))
+    assert (late["station_id"].item(), round(late["temperature_c"].item(), 2)) == ("cellar", 93.61)
+
+
+def test_a_file_named_by_hand_is_read_even_if_it_was_taken_in_before(workspace, tmp_path):
+    file = workspace.home / "inbox" / "a.csv"
+    for value in (1, 2):
+        write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", value)])
+        ingest(workspace, CLOCK, CLOCK)
+    write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 1)])
+    assert ingest(workspace, CLOCK, CLOCK).rows_in == 0  # known content is no news ...
+    assert ingest_file(workspace, file, CLOCK).counts == UpsertCounts(corrected=1)  # ... unless it is asked for
+    version = store_of(workspace).version
+    report = ingest_file(workspace, file, CLOCK)
+    assert (report.counts, report.readings_version) == (UpsertCounts(unchanged=1), version)
+
+
+def test_of_a_grown_file_only_new_rows_count(workspace):
+    toml = INBOX + '[source.cellar.covariates]\nhumidity_pct = "rh"\n'
+    (workspace.home / "nightcast.toml").write_text(toml, encoding="utf-8")
+    workspace = Workspace.find(workspace.home, {})
+    file = workspace.home / "inbox" / "a.csv"
+    file.write_text("station,time,temp,rh\na,2024-01-01T00:00Z,1,500\n", encoding="utf-8")
+    ingest(workspace, CLOCK, CLOCK)
+    file.write_text(file.read_text() + "a,2024-01-01T01:00Z,1,50\n", encoding="utf-8")
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert (report.rows_in, report.counts.new, report.nulled) == (1, 1, {})
+
+
+def test_files_read_again_do_not_undo_what_came_after_them(workspace):
+    write(workspace, "z.csv", [("a", "2024-01-01T00:00Z", 5)])
+    ingest(workspace, CLOCK, CLOCK)
+    write(workspace, "fix.csv", [("a", "2024-01-01T00:00Z", 9)])
+    ingest(workspace, CLOCK, CLOCK + HOUR)
+    for number, timezone in enumerate(("Europe/Berlin", "UTC", "Europe/Paris"), start=2):
+        (workspace.home / "nightcast.toml").write_text(INBOX + f'timezone = "{timezone}"\n', encoding="utf-8")
+        report = ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK + number * HOUR)
+        assert report.counts == UpsertCounts(unchanged=2)
+        assert list(kept(workspace).values()) == [9.0]
+
+
+def test_a_unit_mended_twice_is_mended_twice(workspace):
+    write(workspace, "a.csv", [("a", "2024-01-01T00:00Z", 50)])
+    found = []
+    for number, unit in enumerate("CFC"):
+        (workspace.home / "nightcast.toml").write_text(INBOX + f'unit = "{unit}"\n', encoding="utf-8")
+        ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK + number * HOUR)
+        found += kept(workspace).values()
+    assert found == [50.0, 10.0, 50.0]
+
+
+def test_one_wild_reading_after_a_silence_is_no_move(workspace):
+    write(workspace, "history.csv", warm_fleet(60))
+    ingest(workspace, CLOCK, CLOCK)
+    silent = [row for row in warm_fleet(90) if row[0] != "c" or row[1] < "2024-03-01"]
+    write(workspace, "wild.csv", [*silent, ("c", "2024-03-30T12:00Z", 55)])
+    report = ingest(workspace, CLOCK, CLOCK)
+    assert UsualFile.read(workspace.usual).moved == {}
+    assert report.flags.by_station == {"c": (1, 0)}
+
+
+def test_a_station_that_holds_still_has_not_moved(workspace):
+    (workspace.home / "nightcast.toml").write_text(INBOX + "[quality]\nflat_hours = 6\n", encoding="utf-8")
+    workspace = Workspace.find(workspace.home, {})
+    rows = [row for row in warm_fleet(100) if row[0] != "c"] + hourly("c", np.repeat(np.arange(200) % 5, 12))
+    write(workspace, "a.csv", rows)
+    ingest(workspace, CLOCK, CLOCK)
+    write(workspace, "b.csv", hourly("a", [10.0], "2024-04-15T00:00Z"))  # another week begins
+    ingest(workspace, CLOCK, CLOCK)
+    assert UsualFile.read(workspace.usual).moved == {}
+
+
+def test_what_a_station_read_before_it_moved_keeps_its_flags(workspace):
+    for days in (60, *range(63, 130, 7), 130):
+        write(workspace, f"{days}.csv", warm_fleet(days, shift_from=60))
+        ingest(workspace, CLOCK, CLOCK)
+    usual = UsualFile.read(workspace.usual)
+    assert usual.usual["c"].since == usual.moved["c"].isoformat()
+    old = store_of(workspace).read(pd.Timestamp("2024-02-28T00:00Z"), flags=(1, 2, 3, 4), columns=["flag"])
+    assert set(old["flag"]) == {GOOD}
+
+
+def test_text_that_cannot_be_kept_stops_no_other_source(workspace):
+    (workspace.home / "nightcast.toml").write_text(INBOX.replace("*.csv", "*") + '[source.b]\npath = "b.csv"\n')
+    (workspace.home / "inbox" / "a.jsonl").write_text(
+        '{"station": "a", "time": "2024-01-01T00:00Z", "temp": "x\\ud83d"}\n'
+        '{"station": "a", "time": "2024-01-01T01:00Z", "temp": 1}\n'
+    )
+    (workspace.home / "b.csv").write_text("station,time,temperature\nb,2024-01-01T00:00Z,1\n")
+    report = ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK)
+    assert (report.counts.new, report.reasons) == (2, {"no JSON object": 1})
+
+
+def test_a_covariate_may_have_any_name(workspace):
+    toml = INBOX + '[source.cellar.covariates]\nfresh = "rh"\n'
+    (workspace.home / "nightcast.toml").write_text(toml, encoding="utf-8")
+    (workspace.home / "inbox" / "a.csv").write_text(
+        "station,time,temp,rh\na,2024-01-01T00:00Z,1,50\n", encoding="utf-8"
+    )
+    ingest(Workspace.find(workspace.home, {}), CLOCK, CLOCK)
+    assert store_of(workspace).covariates == ["fresh"]

@@ -17,7 +17,7 @@ A, B = ("a", 0), ("b", 0)
 
 @pytest.fixture
 def store(tmp_path):
-    return ReadingsStore(tmp_path / "readings", tmp_path / "quarantine")
+    return ReadingsStore(tmp_path / "readings")
 
 
 def batch(*rows, ingested_at=FIRST, source="test", flag=2):
@@ -35,11 +35,6 @@ def batch(*rows, ingested_at=FIRST, source="test", flag=2):
             "ingested_at": ingested_at.as_unit("us"),
         }
     )
-
-
-def rejected(*raws):
-    frame = pd.DataFrame({"raw": raws, "reason": "time missing", "source": "test"})
-    return frame.assign(position=[f"a.csv:{line}" for line in range(2, len(raws) + 2)], ingested_at=FIRST)
 
 
 def kept(store):
@@ -65,7 +60,7 @@ def kept(store):
 )
 def test_rows_are_counted_as_if_they_came_one_by_one(store, before, came, expected):
     store.upsert(batch(*before))
-    assert store.upsert(batch(*came)) == expected
+    assert store.upsert(batch(*came)).counts == expected
     assert kept(store) == {key: np.float32(value) for key, value in [*before, *came]}
 
 
@@ -73,7 +68,7 @@ def test_the_same_batch_twice_makes_no_new_version(store):
     rows = batch((A, 1), (B, 2), (("a", 24), 3))  # the last one lies in another month
     store.upsert(rows)
     version = store.version
-    assert store.upsert(rows) == UpsertCounts(unchanged=3)
+    assert store.upsert(rows).counts == UpsertCounts(unchanged=3)
     assert store.version == version
 
 
@@ -94,11 +89,11 @@ def test_a_correction_writes_exactly_the_corrected_rows(store, tmp_path):
     assert (metrics["num_target_rows_updated"], metrics["num_target_rows_inserted"]) == (1, 0)
 
 
-def test_the_version_before_a_correction_still_shows_the_old_value(store, tmp_path):
+def test_the_version_before_a_correction_still_shows_the_old_value(store):
     store.upsert(batch((A, 1), (B, 2)))
     version = store.version
     store.upsert(batch((A, 10), ingested_at=SECOND))
-    old = DeltaTable(tmp_path / "readings", version=version).to_pandas().set_index("station_id")
+    old = store.read(SECOND, version=version).set_index("station_id")
     assert old["temperature_c"].to_dict() == {"a": 1.0, "b": 2.0}
     assert kept(store) == {A: 10.0, B: 2.0}
 
@@ -134,13 +129,16 @@ def test_the_watermark_is_the_newest_reading_of_that_source(store):
     assert store.watermark("roof") is None
 
 
-def test_overview_counts_readings_and_stations(store):
-    store.upsert(batch((A, 1), (B, 1), (("a", 2), 1)))
+def test_overview_counts_readings_stations_and_doubts(store):
+    store.upsert(batch((A, 1), (("a", 2), 1)))
+    store.upsert(batch((B, 1), flag=3))
     assert store.overview() == {
         "readings": 3,
         "stations": 2,
         "first_reading": NOON.isoformat(),
         "last_reading": (NOON + pd.Timedelta("2h")).isoformat(),
+        "suspect": 1,
+        "failed": 0,
     }
 
 
@@ -158,35 +156,92 @@ def at_once(*jobs):
 
 def test_writers_at_the_same_time_all_land(tmp_path):
     """The first table version is among what they race for."""
-    stores = [ReadingsStore(tmp_path / "readings", tmp_path / "quarantine") for _ in range(4)]
+    stores = [ReadingsStore(tmp_path / "readings") for _ in range(4)]
     jobs = [
         lambda store=store, name=f"station {number}": store.upsert(batch(((name, 0), 1), ((name, 1), 2)))
         for number, store in enumerate(stores)
     ]
-    assert at_once(*jobs) == [UpsertCounts(new=2)] * 4
+    assert [outcome.counts for outcome in at_once(*jobs)] == [UpsertCounts(new=2)] * 4
     assert kept(stores[0]) == {(f"station {n}", hour): hour + 1 for n in range(4) for hour in range(2)}
 
 
 def test_writers_of_the_same_reading_leave_one(tmp_path):
-    stores = [ReadingsStore(tmp_path / "readings", tmp_path / "quarantine") for _ in range(4)]
+    stores = [ReadingsStore(tmp_path / "readings") for _ in range(4)]
     at_once(*(lambda store=store, value=value: store.upsert(batch((A, value))) for value, store in enumerate(stores)))
     assert len(DeltaTable(tmp_path / "readings").to_pandas()) == 1
     assert kept(stores[0])[A] in range(4)
 
 
-def test_a_quarantined_row_is_kept_once_however_often_it_is_read(store):
-    rows = rejected('{"t": "1"}', '{"t": "2"}')
-    store.quarantine(pd.concat([rows, rows]))
-    store.quarantine(rows)
-    assert sorted(store.quarantined()["raw"]) == ['{"t": "1"}', '{"t": "2"}']
+def with_covariates(rows, **columns):
+    return rows.assign(**{name: np.array(values, np.float32) for name, values in columns.items()})
 
 
-def test_an_empty_quarantine_has_its_columns(store):
-    store.quarantine(rejected())
-    assert list(store.quarantined()) == ["raw", "reason", "source", "position", "ingested_at"]
+def covariates_of(store, *columns):
+    return store.read(SECOND, columns=columns)[list(columns)].to_numpy().ravel().tolist()
 
 
-def test_quarantines_at_the_same_time_all_land(tmp_path):
-    stores = [ReadingsStore(tmp_path / "readings", tmp_path / "quarantine") for _ in range(8)]
-    at_once(*(lambda store=store, raw=f"row {n}": store.quarantine(rejected(raw)) for n, store in enumerate(stores)))
-    assert sorted(stores[0].quarantined()["raw"]) == [f"row {n}" for n in range(8)]
+def test_a_new_covariate_becomes_a_column_without_a_rebuild(store, tmp_path):
+    store.upsert(batch((A, 1)))
+    files = set(DeltaTable(tmp_path / "readings").file_uris())
+    store.upsert(with_covariates(batch((("a", 24), 2)), pressure_hpa=[1013.5]))  # in February
+    assert store.covariates == ["pressure_hpa"]
+    assert covariates_of(store, "pressure_hpa") == pytest.approx([np.nan, 1013.5], nan_ok=True)
+    assert files < set(DeltaTable(tmp_path / "readings").file_uris())
+
+
+def test_a_batch_without_its_covariates_is_full_readings(store):
+    store.upsert(with_covariates(batch((A, 1)), pressure_hpa=[1000]))
+    assert store.upsert(batch((B, 2))).counts == UpsertCounts(new=1)
+    assert kept(store) == {A: 1.0, B: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("came", "counts", "expected"),
+    [
+        ([np.nan], UpsertCounts(unchanged=1), 1000),
+        ([1000], UpsertCounts(unchanged=1), 1000),
+        ([990], UpsertCounts(corrected=1), 990),
+        ([990, np.nan], UpsertCounts(corrected=1, unchanged=1), 990),
+        ([990, 1000], UpsertCounts(corrected=2), 1000),
+    ],
+    ids=["unsaid", "same", "corrected", "corrected, then unsaid", "there and back"],
+)
+def test_what_a_row_leaves_unsaid_of_a_covariate_stands(store, came, counts, expected):
+    store.upsert(with_covariates(batch((A, 1)), pressure_hpa=[1000]))
+    version = store.version
+    outcome = store.upsert(with_covariates(batch(*[(A, 1)] * len(came)), pressure_hpa=came))
+    assert outcome.counts == counts
+    assert covariates_of(store, "pressure_hpa") == [expected]
+    assert (store.version == version) == (expected == 1000)
+
+
+def test_a_covariate_that_comes_later_completes_the_reading(store):
+    store.upsert(batch((A, 1), (B, 2)))
+    outcome = store.upsert(with_covariates(batch((A, 1)), door_open=[1]))
+    assert outcome.counts == UpsertCounts(corrected=1)
+    assert covariates_of(store, "door_open") == pytest.approx([1.0, np.nan], nan_ok=True)
+
+
+def test_a_covariate_that_nobody_said_makes_no_column(store):
+    store.upsert(with_covariates(batch((A, 1)), door_open=[np.nan]))
+    assert store.covariates == []
+
+
+def test_a_correction_of_the_temperature_leaves_the_covariate(store):
+    store.upsert(with_covariates(batch((A, 1)), pressure_hpa=[1000]))
+    store.upsert(batch((A, 2)))
+    assert (kept(store), covariates_of(store, "pressure_hpa")) == ({A: 2.0}, [1000.0])
+
+
+def test_what_came_before_a_reading_was_ingested_does_not_undo_it(store):
+    store.upsert(batch((A, 1), ingested_at=SECOND))
+    late = batch((A, 5), (B, 5), ingested_at=SECOND + pd.Timedelta("1D"))
+    outcome = store.upsert(late, came_at=pd.Series([FIRST, FIRST]))
+    assert outcome.counts == UpsertCounts(new=1, unchanged=1)
+    assert kept(store) == {A: 1.0, B: 5.0}
+
+
+def test_the_newest_reading_is_found_across_months(store):
+    assert store.newest() is None
+    store.upsert(batch((A, 1), (("b", 30), 1)))
+    assert store.newest() == NOON + pd.Timedelta("30h")

@@ -1,0 +1,66 @@
+"""What taking a file in would do, doing nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from lstm_model.errors import SourceError
+from lstm_model.readings.files import shown_as, table_of
+from lstm_model.readings.ingestion import Ingestion, source_of
+from lstm_model.readings.layout import understand
+from lstm_model.readings.normalize import normalize
+from lstm_model.readings.store import FlagCounts, UpsertCounts
+from lstm_model.readings.tables import unpack
+from lstm_model.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """A file as it was understood.
+
+    understood_as: format and columns in words. toml: the settings that say so. rows: as they would be stored.
+    """
+
+    source: str
+    understood_as: str
+    toml: str
+    rows: pd.DataFrame
+    rows_in: int
+    counts: UpsertCounts
+    quarantined: pd.DataFrame
+    nulled: dict[str, int] = field(default_factory=dict)
+    flags: FlagCounts = field(default_factory=FlagCounts)
+
+
+def check_file(workspace: Workspace, file: Path, clock: pd.Timestamp, source: str | None = None) -> FileCheck:
+    """Read a file as `ingest FILE` would, and keep nothing.
+
+    Raises:
+        SourceError: the file cannot be read.
+        SettingsError: its columns or times cannot be understood; says what to write into nightcast.toml.
+    """
+    work = Ingestion(workspace, clock)
+    name, settings = source_of(workspace, file, source)
+    where = shown_as(file.resolve(), workspace.home)
+    try:
+        content = unpack(file.read_bytes(), where)
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read: {error}") from None
+    cells, layout = table_of(content, settings, name, where)
+    raw = understand(cells, layout, work.stations, where, name)
+    batch = normalize(raw, name, clock, clock, workspace.settings.quality)
+    upsert, written = work.store.preview(batch.readings, work.quality)
+    return FileCheck(
+        source=name,
+        understood_as=f"{cells.description}; {layout.in_words()}",
+        toml=layout.as_toml(name, where, cells.delimiter),
+        rows=written.sort_values(["observed_at", "station_id"], kind="stable") if len(written) else batch.readings,
+        rows_in=len(batch.readings) + len(batch.quarantined),
+        counts=upsert.counts,
+        quarantined=batch.quarantined,
+        nulled=dict(raw.nulled_counts()),
+        flags=upsert.flags,
+    )

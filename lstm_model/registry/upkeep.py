@@ -1,0 +1,44 @@
+"""Keeping the workspace's tables small without forgetting what a model was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlflow import MlflowClient
+
+from lstm_model.readings.upkeep import Upkeep, keep_small
+from lstm_model.registry.tracking import MODEL, open_tracking
+from lstm_model.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MaintenanceReport:
+    """What maintenance did, and the versions of the readings it kept because models name them."""
+
+    tables: dict[str, Upkeep]
+    kept_versions: list[int]
+
+    @property
+    def total(self) -> Upkeep:
+        """Over all tables."""
+        return sum(self.tables.values(), Upkeep())
+
+
+def maintain(workspace: Workspace) -> MaintenanceReport:
+    """Compact every table and remove old files; a version of the readings that a model names stays readable."""
+    named = _named_versions(open_tracking(workspace))
+    tables = {"readings": keep_small(workspace.readings, named)}
+    for path in (workspace.quarantine, workspace.taken, workspace.forecasts, workspace.scores):
+        tables[path.name] = keep_small(path)
+    return MaintenanceReport(tables, named)
+
+
+def _named_versions(client: MlflowClient) -> list[int]:
+    """Versions of the readings that any registered model was trained on, finished or not."""
+    found: set[str] = set()
+    page = client.search_model_versions(f"name = '{MODEL}'", max_results=1000)
+    while True:
+        found |= {version.tags.get("readings_version", "") for version in page}
+        if not page.token:
+            return sorted(int(version) for version in found if version.isdigit())
+        page = client.search_model_versions(f"name = '{MODEL}'", max_results=1000, page_token=page.token)
