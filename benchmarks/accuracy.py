@@ -41,7 +41,7 @@ def load(name: str, data: Path | None) -> pd.DataFrame:
     """Readings of a data set: the embedded sample, or NAME.parquet in the data folder."""
     if name == "sample":
         (rows,) = SampleSource("sample").read(None, SAMPLE_END)
-        return rows.understood.dropna()
+        return rows.understood.dropna(subset="temperature_c")
     if data is None:
         raise typer.BadParameter(f"{name} needs --data DIR, the folder that holds {name}.parquet")
     return pd.read_parquet(data / f"{name}.parquet")
