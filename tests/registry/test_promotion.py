@@ -155,7 +155,7 @@ def test_the_run_shows_what_a_person_looks_for(trained: Workspace) -> None:
     artifacts = {file.path for file in client.list_artifacts(run.info.run_id)}
     charts = {file.path for file in client.list_artifacts(run.info.run_id, "charts")}
     assert {"backtest.json", "backtest_per_lead.json", "gate.json"} <= artifacts
-    assert {"charts/learning_curve.png", "charts/forecast.png", "charts/crps_by_lead.png"} == charts
+    assert {f"charts/{name}.png" for name in ("learning_curve", "forecast", "crps_by_lead", "gates")} == charts
     per_lead = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/backtest_per_lead.json")
     column = per_lead["columns"].index("lead_hours")
     assert {row[column] for row in per_lead["data"]} == {float(lead) for lead in range(1, 13)}
