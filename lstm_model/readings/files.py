@@ -19,7 +19,7 @@ from lstm_model.readings.layout import FROM_FILE_NAME, Layout, recognise, statio
 from lstm_model.readings.sources import RawRows, SourceContext
 from lstm_model.readings.stations import Stations
 from lstm_model.readings.tables import Cells, cells_of_raw, raws_of, read_cells, unpack
-from lstm_model.readings.taken import Known, TakenFile
+from lstm_model.readings.taken import Known, TakenFile, known_as
 from lstm_model.settings import SourceSettings
 
 log = logging.getLogger("nightcast.ingest")
@@ -51,11 +51,10 @@ class FilesSource:
         Raises:
             SourceError, SettingsError: files that cannot be read or understood, after all the others.
         """
-        taken = self._context.taken.known(self.name, self._read_as)
-        known = Known(first_taken=taken.first_taken) if self._context.named_by_hand else taken
+        known = Known() if self._context.named_by_hand else self._context.taken.known(self.name, self._read_as)
         waiting = self._context.quarantine.waiting(self.name)
         troubles: list[SourceError | SettingsError] = []
-        skipped, self._read, self._contents, self._told = 0, [], set(), set()
+        skipped, self._read, self._contents, self._told = 0, [], set(known.contents), set()
         for file in self._files():
             try:
                 news = self._news(file, known, waiting)
@@ -77,8 +76,8 @@ class FilesSource:
             return []
         content = unpack(file.content(), file.shown)
         taken, called = TakenFile.of(content, stamp, file.shown), station_in(file.shown)
-        if known.holds(taken.content, called) or {(taken.content, ""), (taken.content, called)} & self._contents:
-            self._read.append(taken)  # under another name or date
+        if (station := known_as(self._contents, taken.content, called)) is not None:
+            self._read.append(replace(taken, called=station))  # under another name or date
             return []
         cells, layout = table_of(content, self._settings, self.name, file.shown)
         if (words := f"{cells.description}; {layout.in_words()}") not in self._told:
@@ -88,7 +87,7 @@ class FilesSource:
         called = called if layout.station == FROM_FILE_NAME else ""
         self._contents.add((taken.content, called))
         self._read.append(replace(taken, called=called, guesses=json.dumps(layout.guesses())))
-        if (came := known.first_taken.get(taken.content)) is not None and not self._context.named_by_hand:
+        if (came := known.first_taken.get((taken.content, called))) is not None:
             rows = replace(rows, came_at=pd.Series(came, index=rows.position.index))
         if not (lines := known.lines_known(content, called)):
             return [rows]

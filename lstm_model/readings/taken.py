@@ -6,7 +6,7 @@ Of a text file that has grown, only what was added is news: its older rows must 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -74,16 +74,13 @@ class Known:
 
     stamps: of files that need not be looked into. contents: digests of what was read as the settings are now.
     beginnings: lines of beginnings so read, by size in bytes and digest. first_taken: when content came at all.
+    The station is empty where the content itself names its stations.
     """
 
     stamps: frozenset[str] = frozenset()
     contents: frozenset[tuple[str, str]] = frozenset()
     beginnings: Mapping[int, Mapping[tuple[str, str], int]] = field(default_factory=dict)
-    first_taken: Mapping[str, pd.Timestamp] = field(default_factory=dict)
-
-    def holds(self, content: str, called: str) -> bool:
-        """Whether this content was taken in, for this station where its file names it."""
-        return (content, "") in self.contents or (content, called) in self.contents
+    first_taken: Mapping[tuple[str, str], pd.Timestamp] = field(default_factory=dict)
 
     def lines_known(self, content: bytes, called: str) -> int:
         """How many lines of this content were taken in with an earlier state of it."""
@@ -96,6 +93,11 @@ class Known:
             lines = self.beginnings[size]
             most = max(most, lines.get((so_far, ""), 0), lines.get((so_far, called), 0))
         return most
+
+
+def known_as(contents: Collection[tuple[str, str]], content: str, called: str) -> str | None:
+    """The station under which a content is known in a file that is called like this one; None where it is not."""
+    return next((station for station in ("", called) if (content, station) in contents), None)
 
 
 class TakenFiles:
@@ -112,7 +114,7 @@ class TakenFiles:
         same = (ds.field("source") == source) & (ds.field("readings_table") == (self._readings.identity or ""))
         rows = DeltaTable(self._path).to_pyarrow_dataset().to_table(filter=same).to_pandas()
         rows = rows.sort_values("taken_at", kind="stable")
-        first_taken = rows.groupby("content")["taken_at"].first().to_dict()
+        first_taken = rows.groupby(["content", "called"])["taken_at"].first().to_dict()
         # What was read in another way since is news again, even if it was once read in this way.
         rows = rows[rows.groupby(["content", "called"])["read_as"].transform("last") == read_as]
         beginnings: dict[int, dict[tuple[str, str], int]] = {}

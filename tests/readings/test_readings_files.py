@@ -453,6 +453,26 @@ def test_equal_files_of_two_stations_are_both_read(source, put):
     assert taken(source("**/*.csv")) == []
 
 
+def test_a_touched_file_of_one_station_hides_no_other_station(source, put, tmp_path):
+    text = "time,temp\n2024-01-01T00:00Z,5\n"
+    put("inbox/attic.csv", text)
+    assert taken(source("inbox")) == [("attic", 5.0)]
+    os.utime(tmp_path / "inbox" / "attic.csv", (1, 1))
+    assert taken(source("inbox")) == []
+    put("inbox/cellar.csv", text)
+    put("inbox/roof.csv", text + "2024-01-01T01:00Z,6\n")
+    assert taken(source("inbox")) == [("cellar", 5.0), ("roof", 5.0), ("roof", 6.0)]
+
+
+def test_what_came_first_is_told_station_by_station(source, put):
+    text = "time,temp\n2024-01-01T00:00Z,5\n"
+    put("inbox/attic.csv", text)
+    assert taken(source("inbox")) == [("attic", 5.0)]
+    put("inbox/cellar.csv", text)
+    attic, cellar = source("inbox", unit="F").read(None, NOW)
+    assert (attic.came_at.tolist(), cellar.came_at) == ([NOW], None)
+
+
 def test_what_is_appended_before_a_file_is_noted_comes_next_time(source, put):
     put("inbox/a.csv", HEADER + hours(1))
     now = source("inbox")
