@@ -11,6 +11,7 @@ from rich.text import Text
 from flows.night import Night
 from flows.words import (
     SCORE_HEADINGS,
+    balance_in_words,
     flags_in_words,
     night_in_sentences,
     playback_in_words,
@@ -77,10 +78,8 @@ def stations(issue: Issue) -> Table:
 
 def print_check(screen: Console, check: FileCheck) -> None:
     """Print how a file was understood, what would become of its rows, and the settings that say so."""
-    counts = check.counts
     screen.print(Text.assemble(("understood as ", "dim"), check.understood_as))
-    balance = f"{check.rows_in:,} rows in = {counts.new:,} new + {counts.corrected:,} corrected + "
-    balance += f"{counts.unchanged:,} unchanged + {len(check.quarantined):,} quarantined"
+    balance = balance_in_words(check.rows_in, check.counts, len(check.quarantined))
     screen.print(Text.assemble(("would become  ", "dim"), balance))
     for reason, count in reasons_of(check.quarantined).items():
         example = check.quarantined[check.quarantined["reason"] == reason].iloc[0]

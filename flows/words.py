@@ -8,7 +8,7 @@ import pandas as pd
 
 from flows.night import Night
 from lstm_model.forecasts import Issue, Verification
-from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport
+from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport, UpsertCounts
 from lstm_model.registry import Candidate, Promotion
 
 _ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
@@ -17,11 +17,7 @@ SCORE_HEADINGS = {"mae": "MAE °C", "rmse": "RMSE °C", "crps": "CRPS °C", "ski
 
 def rows_in_words(report: IngestReport) -> str:
     """The balance of an ingest: rows in and what became of them."""
-    counts = report.counts
-    sentence = (
-        f"{report.rows_in:,} rows in = {counts.new:,} new + {counts.corrected:,} corrected + "
-        f"{counts.unchanged:,} unchanged + {report.quarantined:,} quarantined"
-    )
+    sentence = balance_in_words(report.rows_in, report.counts, report.quarantined)
     if reasons := "; ".join(f"{count:,} × {reason}" for reason, count in report.reasons.items()):
         sentence += f" ({reasons})"
     if flags := flags_in_words(report.flags):
@@ -30,6 +26,14 @@ def rows_in_words(report: IngestReport) -> str:
         left_out = ", ".join(f"{count:,} × {name}" for name, count in report.nulled.items())
         sentence += f". Left out of covariates as implausible: {left_out}"
     return sentence
+
+
+def balance_in_words(rows_in: int, counts: UpsertCounts, quarantined: int) -> str:
+    """Rows in, and the four things that became of them."""
+    return (
+        f"{rows_in:,} rows in = {counts.new:,} new + {counts.corrected:,} corrected + "
+        f"{counts.unchanged:,} unchanged + {quarantined:,} quarantined"
+    )
 
 
 def flags_in_words(flags: FlagCounts, most: int = 5) -> str:
@@ -191,18 +195,17 @@ def night_as_data(night: Night) -> dict[str, Any]:
 
 def rows_as_data(report: IngestReport) -> dict[str, Any]:
     """The five numbers of an ingest, and why rows were quarantined."""
-    counts = report.counts
     return {
-        "rows_in": report.rows_in,
-        "new": counts.new,
-        "corrected": counts.corrected,
-        "unchanged": counts.unchanged,
-        "quarantined": report.quarantined,
+        **_balance_as_data(report.rows_in, report.counts, report.quarantined),
         "reasons": report.reasons,
         "nulled": report.nulled,
         "flagged": flags_as_data(report.flags),
         "readings_version": report.readings_version,
     }
+
+
+def _balance_as_data(rows_in: int, counts: UpsertCounts, quarantined: int) -> dict[str, int]:
+    return {"rows_in": rows_in, **vars(counts), "quarantined": quarantined}
 
 
 def flags_as_data(flags: FlagCounts) -> dict[str, Any]:
@@ -213,16 +216,11 @@ def flags_as_data(flags: FlagCounts) -> dict[str, Any]:
 
 def check_as_data(check: FileCheck) -> dict[str, Any]:
     """What taking a file in would do."""
-    counts = check.counts
     return {
         "source": check.source,
         "understood_as": check.understood_as,
         "toml": check.toml,
-        "rows_in": check.rows_in,
-        "new": counts.new,
-        "corrected": counts.corrected,
-        "unchanged": counts.unchanged,
-        "quarantined": len(check.quarantined),
+        **_balance_as_data(check.rows_in, check.counts, len(check.quarantined)),
         "reasons": reasons_of(check.quarantined),
         "nulled": check.nulled,
         "flagged": flags_as_data(check.flags),

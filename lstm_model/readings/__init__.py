@@ -4,7 +4,7 @@ from lstm_model.readings.check import FileCheck, check_file
 from lstm_model.readings.ingestion import IngestReport, SourceReport, ingest, ingest_file, retry_quarantine
 from lstm_model.readings.quarantine import Quarantine
 from lstm_model.readings.sample import SAMPLE_END, SAMPLE_FIRST_NIGHT
-from lstm_model.readings.store import FlagCounts, ReadingsStore, living
+from lstm_model.readings.store import FlagCounts, ReadingsStore, UpsertCounts, living
 
 __all__ = [
     "SAMPLE_END",
@@ -15,6 +15,7 @@ __all__ = [
     "Quarantine",
     "ReadingsStore",
     "SourceReport",
+    "UpsertCounts",
     "check_file",
     "ingest",
     "ingest_file",

@@ -52,7 +52,7 @@ class FilesSource:
             SourceError, SettingsError: files that cannot be read or understood, after all the others.
         """
         known = Known() if self._context.named_by_hand else self._context.taken.known(self.name, self._read_as)
-        waiting = self._context.quarantine.waiting(self.name)
+        waiting = self._context.waiting(self.name)
         troubles: list[SourceError | SettingsError] = []
         skipped, self._read, self._contents, self._told = 0, [], set(known.contents), set()
         for file in self._files():
@@ -141,13 +141,16 @@ def table_of(content: bytes, settings: SourceSettings, name: str, where: str) ->
     return cells, recognise(cells, settings, name, where)
 
 
-def reread(group: pd.DataFrame, settings: SourceSettings, stations: Stations, guessed: Mapping[str, Any]) -> RawRows:
+def reread(
+    file: str, group: pd.DataFrame, settings: SourceSettings, stations: Stations, guessed: Mapping[str, Any]
+) -> RawRows:
     """Understand quarantined rows of one file anew, as the settings say by now.
 
     What the settings leave open is as it was guessed from the whole file: bad rows alone are bad to guess from.
 
     Args:
-        group: rows of the quarantine, from one file of one source.
+        file: as it stands beside the rows.
+        group: its rows in the quarantine, of one source.
         settings: of that source.
         stations: what their owner says of them.
         guessed: what was guessed of the file when it was taken in, as settings.
@@ -158,7 +161,7 @@ def reread(group: pd.DataFrame, settings: SourceSettings, stations: Stations, gu
     Raises:
         SettingsError: the rows cannot be understood.
     """
-    file, name = str(group["position"].iloc[0]).rpartition(":")[0], str(group["source"].iloc[0])
+    name = str(group["source"].iloc[0])
     lines = _lines(group["position"]).sort_values(kind="stable")
     if settings.layout or settings.station or settings.temperature:
         guessed = {key: said for key, said in guessed.items() if key not in ("layout", "station", "temperature")}

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -114,7 +115,8 @@ class Ingestion:
         self.quarantine = Quarantine(workspace.quarantine)
         self.stations = Stations.read(workspace.home)
         taken = TakenFiles(workspace.taken, self.store)
-        self.context = SourceContext(workspace, self.stations, taken, self.quarantine)
+        # Read once a source: what is quarantined meanwhile is no row that waits.
+        self.context = SourceContext(workspace, self.stations, taken, cache(self.quarantine.waiting))
         self.quality = current_quality(workspace, self.stations)
 
     def open(self, name: str, settings: SourceSettings) -> Source:
@@ -158,7 +160,7 @@ class Ingestion:
 
     def _healed(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> pd.DataFrame:
         """Rows that lay in quarantine and are readings now: later rows or a mended setting made sense of them."""
-        waiting = self.quarantine.waiting(name)
+        waiting = self.context.waiting(name)
         positions = {position for position, _ in waiting}
         parts = [pd.DataFrame({"position": [], "raw": []}, dtype="str")]
         for rows, batch in batches:
@@ -170,13 +172,12 @@ class Ingestion:
 
     def retry(self, name: str, settings: SourceSettings) -> SourceReport:
         """Take quarantined rows of a source in again, as its settings say by now; file after file."""
-        rows, total = self.quarantine.rows(name), SourceReport(name, 0, UpsertCounts(), 0)
-        guesses = self.context.taken.guesses(name)
-        for file, group in rows.groupby(rows["position"].str.rpartition(":")[0], sort=False):
+        total, guesses = SourceReport(name, 0, UpsertCounts(), 0), self.context.taken.guesses(name)
+        for file, rows in self.quarantine.by_file(name):
             try:
-                again = reread(group, settings, self.stations, guesses.get(str(file), {}))
+                again = reread(file, rows, settings, self.stations, guesses.get(file, {}))
             except SettingsError as error:
-                total += replace(_report(name, len(group), Upsert(), group, Counter()), trouble=error)
+                total += replace(_report(name, len(rows), Upsert(), rows, Counter()), trouble=error)
                 continue
             batch = self._normalize(again, name, self.clock)
             readings, still = batch.readings, batch.quarantined

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lstm_model.readings.quality import NOT_EVALUATED
@@ -44,11 +45,42 @@ def normalize(
     Returns:
         readings with the columns of the readings table, and quarantined rows with those of the quarantine.
     """
-    limits = limits or QualitySettings()
+    frame = rows.understood
+    reason = _reasons(rows, clock, limits or QualitySettings())
+    good = reason == ""
+    came_at = pd.Series(ingested_at, index=frame.index) if rows.came_at is None else rows.came_at.fillna(ingested_at)
+    came_at = came_at.astype("datetime64[us, UTC]")
+    observed_at = frame.loc[good, "observed_at"].astype("datetime64[us, UTC]")
+    readings = pd.DataFrame(
+        {
+            "month": observed_at.dt.strftime("%Y-%m"),
+            "station_id": frame.loc[good, "station_id"].astype("str"),
+            "observed_at": observed_at,
+            "temperature_c": frame.loc[good, "temperature_c"].astype("float32"),
+            "flag": np.int8(NOT_EVALUATED),
+            "source": source,
+            "ingested_at": came_at[good],
+        }
+    )
+    covariates = frame.columns.difference(["station_id", "observed_at", "temperature_c"], sort=False)
+    quarantined = pd.DataFrame(
+        {
+            "raw": raws_of(rows.raw[~good]),
+            "reason": reason[~good],
+            "source": source,
+            "position": rows.position[~good],
+            "ingested_at": came_at[~good],
+        }
+    )
+    return Normalized(readings.join(frame.loc[good, covariates].astype("float32")), quarantined)
+
+
+def _reasons(rows: RawRows, clock: pd.Timestamp, limits: QualitySettings) -> npt.NDArray[np.object_]:
+    """Why each row cannot become a reading, empty where it can."""
     frame = rows.understood
     temperature = frame["temperature_c"]
     earliest = pd.Timestamp(limits.earliest)
-    reason = np.select(
+    return np.select(
         [
             rows.fault != "",
             frame["station_id"].isna(),
@@ -69,29 +101,3 @@ def normalize(
         ],
         default="",
     )
-    good = reason == ""
-    came_at = pd.Series(ingested_at, index=frame.index) if rows.came_at is None else rows.came_at.fillna(ingested_at)
-    came_at = came_at.astype("datetime64[us, UTC]")
-    observed_at = frame.loc[good, "observed_at"].astype("datetime64[us, UTC]")
-    readings = pd.DataFrame(
-        {
-            "month": observed_at.dt.strftime("%Y-%m"),
-            "station_id": frame.loc[good, "station_id"].astype("str"),
-            "observed_at": observed_at,
-            "temperature_c": temperature[good].astype("float32"),
-            "flag": np.int8(NOT_EVALUATED),
-            "source": source,
-            "ingested_at": came_at[good],
-        }
-    )
-    covariates = frame.columns.difference(["station_id", "observed_at", "temperature_c"], sort=False)
-    quarantined = pd.DataFrame(
-        {
-            "raw": raws_of(rows.raw[~good]),
-            "reason": reason[~good],
-            "source": source,
-            "position": rows.position[~good],
-            "ingested_at": came_at[~good],
-        }
-    )
-    return Normalized(readings.join(frame.loc[good, covariates].astype("float32")), quarantined)

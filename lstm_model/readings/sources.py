@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol
@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import pandas as pd
 
 from lstm_model.errors import SettingsError
-from lstm_model.readings.quarantine import Quarantine
 from lstm_model.readings.stations import Stations
 from lstm_model.readings.taken import TakenFiles
 from lstm_model.settings import SourceSettings
@@ -88,14 +87,14 @@ class SourceContext:
     """What a source may look at besides its own settings.
 
     taken: files that were taken in before.
-    quarantine: rows that could not become readings so far.
+    waiting: when the quarantined rows of a source came, by their position and raw text.
     named_by_hand: the source was asked for by name of a file; it is read even if it was taken in before.
     """
 
     workspace: Workspace
     stations: Stations
     taken: TakenFiles
-    quarantine: Quarantine
+    waiting: Callable[[str], Mapping[tuple[str, str], pd.Timestamp]]
     named_by_hand: bool = False
 
 

@@ -88,8 +88,7 @@ class ReadingsStore:
     @property
     def covariates(self) -> list[str]:
         """The columns beyond the temperature that stations have brought."""
-        names = DeltaTable(self._path).schema().to_arrow().names if is_table(self._path) else []
-        return sorted(set(names) - set(READINGS_SCHEMA.names))
+        return _covariates_kept(DeltaTable(self._path) if is_table(self._path) else None)
 
     def read(
         self,
@@ -225,6 +224,10 @@ def _covariates_of(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if column not in READINGS_SCHEMA.names]
 
 
+def _covariates_kept(kept: DeltaTable | None) -> list[str]:
+    return [] if kept is None else sorted(set(kept.schema().to_arrow().names) - set(READINGS_SCHEMA.names))
+
+
 def _plan(
     kept: DeltaTable | None, batch: pd.DataFrame, quality: QualityControl | None, came_at: pd.Series | None
 ) -> tuple[Upsert, pd.DataFrame]:
@@ -250,9 +253,8 @@ def _compare(
 
     What a row leaves unsaid of a covariate stands: it is as the row before said, within the batch or as kept.
     """
-    covariates_kept = [] if kept is None else sorted(set(kept.schema().to_arrow().names) - set(READINGS_SCHEMA.names))
-    known_columns = ["temperature_c", *covariates_kept]
-    measured = [*known_columns, *(column for column in _covariates_of(batch) if column not in covariates_kept)]
+    known_columns = ["temperature_c", *_covariates_kept(kept)]
+    measured = [*known_columns, *(column for column in _covariates_of(batch) if column not in known_columns)]
     batch = batch.reindex(columns=[*READINGS_SCHEMA.names, *measured[1:]])
     months = ds.field("month").isin(batch["month"].unique().tolist())
     known = _scan(kept, months, [*KEY, "ingested_at", *known_columns])
@@ -285,10 +287,8 @@ def _judged(kept: DeltaTable | None, winners: pd.DataFrame, quality: QualityCont
     spans = _spans(winners["observed_at"], 4 * quality.reach)
     stations = quality.affected_by(set(winners["station_id"].unique()))
     around = _around(kept, spans, 2 * quality.reach, quality.needed_for(stations))
-    rows = pd.concat([around.assign(**{_FRESH: False}), winners.assign(**{_FRESH: True})]).drop_duplicates(
-        KEY, keep="last"
-    )
-    rows = rows.sort_values(KEY, kind="stable", ignore_index=True)
+    rows = pd.concat([around.assign(**{_FRESH: False}), winners.assign(**{_FRESH: True})])
+    rows = rows.drop_duplicates(KEY, keep="last").sort_values(KEY, kind="stable", ignore_index=True)
     assessment = quality.assess(rows)
     within = reduce(
         lambda one, other: one | other,
@@ -340,13 +340,9 @@ def _around(
 
 def _merge(kept: DeltaTable, rows: pd.DataFrame) -> None:
     """Write rows over those with the same key, all of it in one commit; a column not seen before is added."""
-    names = kept.schema().to_arrow().names
-    fresh = [column for column in _covariates_of(rows) if column not in names]
-    schema = READINGS_SCHEMA
-    for column in [name for name in [*names, *fresh] if name not in READINGS_SCHEMA.names]:
-        schema = schema.append(pa.field(column, pa.float32()))
-        if column not in rows:
-            rows = rows.assign(**{column: None})
+    known = _covariates_kept(kept)
+    fresh = [column for column in _covariates_of(rows) if column not in known]
+    schema = pa.schema([*READINGS_SCHEMA, *(pa.field(column, pa.float32()) for column in (*known, *fresh))])
     came = pa.Table.from_pandas(rows, schema, preserve_index=False)
     months = ", ".join(f"'{month}'" for month in came["month"].unique().to_pylist())
     (

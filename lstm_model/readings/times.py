@@ -89,18 +89,20 @@ def check_format(time_format: str, name: str) -> None:
     Raises:
         SettingsError: says what would be one.
     """
-    if time_format in ("iso", *(f"epoch_{unit}" for unit in _PER_SECOND)):
+    if time_format in ("iso", *(f"epoch_{unit}" for unit in _PER_SECOND)) or _is_pattern(time_format):
         return
-    try:
-        pd.to_datetime("a time", format=time_format, errors="coerce")
-        if "%" in time_format:
-            return
-    except ValueError:
-        pass
     raise SettingsError(
         f"source.{name}: time_format = {time_format!r} is no format of times; "
         "write iso, epoch_s, epoch_ms or a pattern such as %d.%m.%Y %H:%M."
     )
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        pd.to_datetime("a time", format=text, errors="coerce")
+    except ValueError:
+        return False
+    return "%" in text
 
 
 def read_times(column: pd.Series, time_format: str) -> LocalTimes:
