@@ -152,9 +152,12 @@ class ModelSettings(Section):
     context: Annotated[int, Field(ge=2, le=5000)] = Field(168, description="steps of past the network sees")
     hidden_size: Annotated[int, Field(ge=1, le=2048)] = Field(64, description="width of the LSTM's state")
     ensemble: Annotated[int, Field(ge=1, le=32)] = Field(1, description="networks whose quantiles are averaged")
-    neighbours: Annotated[int, Field(ge=0, le=64)] = Field(4, description="other stations each station sees")
+    neighbours: Annotated[int, Field(ge=0, le=64)] = Field(6, description="other stations each station sees")
     max_epochs: Annotated[int, Field(ge=0, le=10_000)] = Field(
         40, description="passes over the history at most; 0 leaves the closed-form anchor as it is"
+    )
+    half_life_days: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="readings this old teach half as much as the newest; 0: all teach alike"
     )
     min_days: Annotated[int, Field(ge=1)] = Field(
         30, description="days of history before the gate's window that training needs at least"

@@ -56,7 +56,7 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     settings = workspace.settings.model
     store = ReadingsStore(workspace.readings)
     readings_version = store.version
-    readings = store.read(now, version=readings_version)
+    readings = store.read(now, version=readings_version, covariates=True)
     origin = now.floor(settings.step)
     readings = living(readings[readings["observed_at"] <= origin], now)
     stations = tuple(sorted(readings["station_id"].unique()))

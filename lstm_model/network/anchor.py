@@ -1,154 +1,269 @@
 """The anchor: the best closed-form linear forecast, which the LSTM corrects.
 
-For station s, lead h and scaled anomalies a:
+For station s, lead h, origin t and scaled anomalies a:
 
-    â(t+h) = a(t) + own lags · (w_h + Δw_{s,h}) + neighbours' lags · Δv_{s,h} + b_h + Δb_{s,h}
+    â(t+h) = a(t) + x(t) · (w_h + Δw_{s,h})
 
-The part without Δ is fitted on all stations together and serves a station never seen; the Δ part is drawn
-towards zero, so that a station with little history leans on the fleet. With no history at all every weight is
-zero: the anchor is then the last value, persistence.
+x(t) holds the station's own recent past, what its covariates add, its neighbours' recent past, and one. The coarser
+part of it stands there once more for each wave of the clock: how yesterday's noon bears on tomorrow depends on whether
+it is morning or night now.
+
+w is fitted on all stations together and serves a station never seen; it knows no neighbours. Δw is the station's own
+departure, drawn towards zero, so that a station with little history leans on the fleet. With no history at all every
+weight is zero: the anchor is then the last value, persistence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from lstm_model.panel import HeldOut
 from lstm_model.panel.grid import FloatArray
+from lstm_model.panel.signals import DAY_WAVES, WAVES
+from lstm_model.settings import MEDIAN, QUANTILES
 
-OWN_LAGS = 72
-NEIGHBOUR_LAGS = 24
-_PENALTIES = (3.0, 30.0, 300.0, 3000.0, 30000.0)
-_PENALTY_UNTESTED = 300.0
+_OWN_STEPS = 72
+_OWN_COARSE = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 23, 29, 35, 47, 71)
+_NEIGHBOUR = (0, 1, 2, 3, 4, 6, 9, 12, 18, 23)
+_NEIGHBOUR_COARSE = (0, 1, 3, 6, 12, 23)
+_COVARIATE = (0, 3, 6, 12, 24)
+_COVARIATE_COARSE = (0, 6, 24)
 
-Matrix = npt.NDArray[np.float64]
+_PENALTIES = (10.0, 100.0, 1000.0, 10000.0)
+_CLOCK_PENALTIES = (10.0, 100.0, 1e5)
+"""How much more a weight is drawn to zero that changes with the hour; with the season ten times as much again."""
+_POOL_PENALTY, _PENALTY_UNTESTED = 300.0, (300.0, 1e5)
+_SMALLEST_GAP = 0.01
+_FEWEST_ERRORS = 200
+
+Matrix = npt.NDArray[np.floating]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Lags:
+    """How many steps back the anchor looks, all and coarsely, at whom. Nobody is looked at beyond the context."""
+
+    own: tuple[int, ...]
+    own_coarse: tuple[int, ...]
+    neighbour: tuple[int, ...]
+    neighbour_coarse: tuple[int, ...]
+    covariate: tuple[int, ...]
+    covariate_coarse: tuple[int, ...]
+
+    @classmethod
+    def within(cls, context: int) -> Lags:
+        """The lags that a context has room for."""
+        patterns = (
+            tuple(range(_OWN_STEPS)), _OWN_COARSE, _NEIGHBOUR, _NEIGHBOUR_COARSE, _COVARIATE, _COVARIATE_COARSE,
+        )  # fmt: skip
+        return cls(*(tuple(lag for lag in pattern if lag < context) for pattern in patterns))
+
+    @property
+    def reach(self) -> int:
+        """The longest lag."""
+        return max(*self.own, *self.neighbour, *self.covariate)
 
 
 @dataclass(frozen=True)
 class Anchor:
     """Weights of the closed-form forecast.
 
-    weights: (S + 1, F, H) on own lags (0 first) and then each neighbour's; the last row serves unknown stations.
-    bias: (S + 1, H).
-    gaps: (H, Q) distances between the quantiles of its errors, see `to_quantiles`.
-    own_lags, neighbour_lags: how many steps back each reaches.
+    weights: (S + 1, F, H); the last row serves unknown stations.
+    gaps: (S + 1, H, Q) distances between the quantiles of its errors, see `to_quantiles`.
+    lags: what it looks at.
     """
 
     weights: FloatArray
-    bias: FloatArray
     gaps: FloatArray
-    own_lags: int
-    neighbour_lags: int
+    lags: Lags
+
+    @property
+    def horizon(self) -> int:
+        """H."""
+        return self.weights.shape[2]
+
+    def point(self, rows: npt.NDArray[np.intp], features: Tensor, level: Tensor) -> Tensor:
+        """The forecast, (B, m, H).
+
+        Args:
+            rows: (B,) rows of the weights.
+            features: (B, m, F) from `anchor_features`.
+            level: (B, m) the last value at each origin.
+        """
+        return torch.bmm(features, torch.from_numpy(self.weights[rows])) + level.unsqueeze(-1)
+
+
+def anchor_features(own: Tensor, covariates: Tensor, others: Tensor, clock: Tensor, lags: Lags, first: int) -> Tensor:
+    """What the anchor looks at, at every step from `first` on.
+
+    Args:
+        own: (B, n) the station's anomalies, gaps filled.
+        covariates: (B, C, n) what they add.
+        others: (B, k, n) the neighbours' anomalies.
+        clock: (B, n, WAVES) waves of day and year.
+        lags: how far back; `first` is at least their reach.
+        first: the first origin.
+
+    Returns:
+        (B, n - first, F): one, the own past, the covariates', the neighbours'; then, coarser, the same times each wave.
+    """
+    level = own[:, first:].unsqueeze(-1)
+    one = torch.ones_like(level)
+
+    def past(values: Tensor, steps: tuple[int, ...]) -> Tensor:  # (B, n) to (B, m, lags)
+        n = values.shape[1]
+        return torch.stack([values[:, first - lag : n - lag] for lag in steps], dim=-1)
+
+    def part(of_own: tuple[int, ...], of_covariate: tuple[int, ...], of_neighbour: tuple[int, ...]) -> Tensor:
+        mine = past(own, of_own)
+        mine = torch.cat([mine[:, :, :1], mine[:, :, 1:] - level], dim=2)
+        its = [past(values, of_covariate) for values in covariates.unbind(1)]
+        theirs = [past(values, of_neighbour) for values in others.unbind(1)]
+        return torch.cat([one, mine, *its, *theirs], dim=2)
+
+    coarse = part(lags.own_coarse, lags.covariate_coarse, lags.neighbour_coarse)
+    waves = clock[:, first:].unbind(2)
+    whole = part(lags.own, lags.covariate, lags.neighbour)
+    return torch.cat([whole, *(coarse * wave.unsqueeze(-1) for wave in waves)], dim=2)
 
 
 def fit_weights(
-    anomaly: FloatArray,
+    features_of: Callable[[int], Tensor],
+    level: FloatArray,
     truth: FloatArray,
-    neighbours: npt.NDArray[np.intp],
     held_out: HeldOut,
+    weight: FloatArray,
+    lags: Lags,
+    covariates: int,
     horizon: int,
-    context: int,
-) -> tuple[FloatArray, FloatArray, int, int]:
+) -> FloatArray:
     """Solve for the anchor's weights.
 
     Args:
-        anomaly: (S, T) scaled anomalies, gaps filled.
+        features_of: a station's features from step `lags.reach` on, (T - reach, F).
+        level: (S, T) scaled anomalies, gaps filled.
         truth: (S, T) the same, NaN where unobserved.
-        neighbours: (S, k).
         held_out: which origins may be learnt from, and which choose the penalty.
+        weight: (T,) how much an origin teaches.
+        lags: what the features look at.
+        covariates: how many there are.
         horizon: leads.
-        context: steps of past that may be looked at.
 
     Returns:
-        weights (S + 1, F, H), bias (S + 1, H), and the numbers of own and of neighbours' lags.
+        (S + 1, F, H).
     """
-    stations = len(anomaly)
-    own_lags, neighbour_lags = min(context, OWN_LAGS), min(context, NEIGHBOUR_LAGS)
-    first = own_lags - 1
+    stations, first = len(level), min(lags.reach, level.shape[1])
     origins = np.flatnonzero(held_out.training[first:]) + first
     checks = np.flatnonzero(held_out.validation[first:]) + first
-    width = own_lags + neighbour_lags * neighbours.shape[1] + 1
+    root = np.sqrt(weight[origins])[:, None]
 
-    # The fleet together, own lags only.
-    gram, moment = np.zeros((horizon, own_lags + 1, own_lags + 1)), np.zeros((horizon, own_lags + 1))
+    # The fleet together: no neighbours, which mean something else at every station.
     for station in range(stations):
-        x = _features(anomaly, station, neighbours[station, :0], origins, own_lags, neighbour_lags)
-        own_gram, own_moment = _normal_equations(x, _targets(anomaly, truth, station, origins, horizon))
-        gram, moment = gram + own_gram, moment + own_moment
-    pooled = _solve(gram, moment, _PENALTY_UNTESTED)
+        x = features_of(station)[origins - first].numpy()
+        if station == 0:
+            pooled, wave = _columns(x.shape[1], lags, covariates)
+            size = int(pooled.sum())
+            gram, moment = np.zeros((horizon, size, size)), np.zeros((horizon, size))
+        y = _changes(level, truth, station, origins, horizon)
+        gram_here, moment_here = _normal_equations(x[:, pooled] * root, y * root)
+        gram, moment = gram + gram_here, moment + moment_here
+    weights = np.zeros((stations + 1, len(pooled), horizon))
+    weights[:, pooled] = _pool(gram, moment, _penalties(wave, _POOL_PENALTY, 1.0)[pooled])
 
     # Each station's departure from the fleet, with its neighbours.
-    prior = np.zeros((width, horizon))
-    prior[:own_lags], prior[-1] = pooled[:-1], pooled[-1]
-    solutions = np.zeros((stations + 1, width, horizon))
-    solutions[-1] = prior
     for station in range(stations):
-        x = _features(anomaly, station, neighbours[station], origins, own_lags, neighbour_lags)
-        y = _targets(anomaly, truth, station, origins, horizon)
-        gram, moment = _normal_equations(x, y - x @ prior)
-        x_check = _features(anomaly, station, neighbours[station], checks, own_lags, neighbour_lags)
-        y_check = _targets(anomaly, truth, station, checks, horizon)
-        solutions[station] = _best(gram, moment, prior, x_check, y_check)
-    return (*_fold(solutions, own_lags), own_lags, neighbour_lags)
+        features = features_of(station)
+        y = _changes(level, truth, station, origins, horizon)
+        told = np.isfinite(y).mean(axis=1) >= 0.5  # a lead without truth then says: no departure
+        x_told = features[origins - first][told].numpy()
+        departure = np.nan_to_num(y[told] - x_told @ weights[-1])
+        weighed = x_told * root[told] ** 2
+        gram, moment = (weighed.T @ x_told).astype(np.float64), weighed.T @ departure
+        x_check = features[checks - first].numpy()
+        left = _changes(level, truth, station, checks, horizon) - x_check @ weights[-1]
+        weights[station] += _best_departure(gram, moment, wave, x_check, left)
+    return weights.astype(np.float32)
 
 
-def _features(
-    anomaly: FloatArray,
-    station: int,
-    neighbours: npt.NDArray[np.intp],
-    origins: npt.NDArray[np.intp],
-    own_lags: int,
-    neighbour_lags: int,
-) -> Matrix:
-    """(N, F + 1): the level, departures of the own lags from it, the neighbours' lags, and one."""
-    own = anomaly[station][origins[:, None] - np.arange(own_lags)].astype(np.float64)
-    own[:, 1:] -= own[:, :1]
-    lags = origins[:, None] - np.arange(neighbour_lags)
-    others = [anomaly[neighbour][lags].astype(np.float64) for neighbour in neighbours]
-    return np.concatenate([own, *others, np.ones((len(origins), 1))], axis=1)
+def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, npt.NDArray[np.intp]]:
+    """Of every feature: whether the pool has it, and its wave: 0 none, 1 of the day, 2 of the year."""
+    whole = 1 + len(lags.own) + covariates * len(lags.covariate)
+    coarse = 1 + len(lags.own_coarse) + covariates * len(lags.covariate_coarse)
+    neighbours = (width - whole - WAVES * coarse) // (len(lags.neighbour) + WAVES * len(lags.neighbour_coarse))
+    ends = neighbours * len(lags.neighbour), neighbours * len(lags.neighbour_coarse)
+    pooled = [True] * whole + [False] * ends[0] + ([True] * coarse + [False] * ends[1]) * WAVES
+    wave = np.repeat([0, *[1] * DAY_WAVES, *[2] * (WAVES - DAY_WAVES)], [whole + ends[0], *[coarse + ends[1]] * WAVES])
+    return np.array(pooled), wave
 
 
-def _targets(
-    anomaly: FloatArray, truth: FloatArray, station: int, origins: npt.NDArray[np.intp], horizon: int
-) -> Matrix:
+def _changes(level: FloatArray, truth: FloatArray, station: int, origins: npt.NDArray[np.intp], horizon: int) -> Matrix:
     """(N, H) change from the origin to each lead, NaN where there is no truth."""
     ahead = origins[:, None] + np.arange(1, horizon + 1)
     inside = ahead < truth.shape[1]
     values = np.where(inside, truth[station][np.minimum(ahead, truth.shape[1] - 1)], np.nan)
-    return values.astype(np.float64) - anomaly[station][origins][:, None]
+    return values.astype(np.float64) - level[station][origins][:, None]
 
 
-def _normal_equations(x: Matrix, y: Matrix) -> tuple[Matrix, Matrix]:
+def _normal_equations(x: FloatArray, y: Matrix) -> tuple[Matrix, Matrix]:
     """XᵀX and Xᵀy for every lead over the cases with truth: all of them, less the few without."""
     missing = np.isnan(y)
-    gram = np.broadcast_to(x.T @ x, (y.shape[1], x.shape[1], x.shape[1])).copy()
+    gram = np.repeat((x.T @ x).astype(np.float64)[None], y.shape[1], axis=0)
     for lead in np.flatnonzero(missing.any(axis=0)):
-        lost: Matrix = x[missing[:, lead]]
+        lost = x[missing[:, lead]]
         gram[lead] -= lost.T @ lost
     return gram, np.where(missing, 0.0, y).T @ x
 
 
-def _solve(gram: Matrix, moment: Matrix, penalty: float) -> Matrix:
-    """(F, H) ridge weights; the constant, which stands last, is not drawn to zero."""
-    ridge = np.full(gram.shape[1], penalty)
-    ridge[-1] = 1e-6
-    return np.linalg.solve(gram + np.diag(ridge), moment[:, :, None])[:, :, 0].T.astype(np.float64)
+def _penalties(wave: npt.NDArray[np.intp], base: float, of_clock: float) -> npt.NDArray[np.float64]:
+    """How much each weight is drawn to zero; the constant, which stands first, is not."""
+    penalties = base * np.array([1.0, of_clock, 10.0 * of_clock])[wave]
+    penalties[0] = 1e-6
+    return penalties
 
 
-def _best(gram: Matrix, moment: Matrix, prior: Matrix, x_check: Matrix, y_check: Matrix) -> Matrix:
-    """The solution whose penalty does best on the validation blocks; a firm one where there are none."""
-    if not np.isfinite(y_check).any():
-        return prior + _solve(gram, moment, _PENALTY_UNTESTED)
-    candidates = [prior + _solve(gram, moment, penalty) for penalty in _PENALTIES]
-    errors = [float(np.nanmean(np.abs(y_check - x_check @ candidate))) for candidate in candidates]
-    return candidates[int(np.argmin(errors))]
+def _pool(gram: Matrix, moment: Matrix, penalties: npt.NDArray[np.float64]) -> Matrix:
+    """(F, H) ridge weights."""
+    solved: Matrix = np.linalg.solve(gram + np.diag(penalties), moment[:, :, None])[:, :, 0].T
+    return solved
 
 
-def _fold(solutions: Matrix, own_lags: int) -> tuple[FloatArray, FloatArray]:
-    """Rewrite weights on departures from the last value as weights on plain lags, plus the last value itself."""
-    weights, bias = solutions[:, :-1].copy(), solutions[:, -1]
-    weights[:, 0] += 1.0 - weights[:, 1:own_lags].sum(axis=1)
-    return weights.astype(np.float32), bias.astype(np.float32)
+def _best_departure(
+    gram: Matrix, moment: Matrix, wave: npt.NDArray[np.intp], x_check: FloatArray, left: Matrix
+) -> Matrix:
+    """The departure whose penalties do best on the validation blocks; a firm one where there are none."""
+    judged = np.isfinite(left).any()
+    choices = list(product(_PENALTIES, _CLOCK_PENALTIES)) if judged else [_PENALTY_UNTESTED]
+    best: Matrix = np.zeros_like(moment)
+    least = np.inf
+    for base, of_clock in choices:
+        candidate: Matrix = np.linalg.solve(gram + np.diag(_penalties(wave, base, of_clock)), moment)
+        error = float(np.nanmean(np.abs(left - x_check @ candidate))) if judged else 0.0
+        if error < least:
+            best, least = candidate, error
+    return best
+
+
+def error_gaps(errors: FloatArray) -> FloatArray:
+    """Distances between neighbouring quantiles of a forecast's errors, (S, N, H) to (S + 1, H, Q).
+
+    The last row is the fleet's, which also serves stations with too few errors of their own.
+    """
+    horizon = errors.shape[2]
+    gaps = np.full((len(errors) + 1, horizon, len(QUANTILES)), _SMALLEST_GAP, np.float32)
+    for row, values in [(len(errors), errors.reshape(-1, horizon)), *enumerate(errors)]:
+        for lead in range(horizon):
+            known = values[:, lead][np.isfinite(values[:, lead])]
+            if len(known) >= (_FEWEST_ERRORS if row < len(errors) else 1):
+                steps = np.diff(np.quantile(known, QUANTILES))
+                gaps[row, lead, :MEDIAN], gaps[row, lead, MEDIAN + 1 :] = steps[:MEDIAN], steps[MEDIAN:]
+            elif row < len(errors):
+                gaps[row, lead] = gaps[-1, lead]
+    return np.maximum(gaps, _SMALLEST_GAP)

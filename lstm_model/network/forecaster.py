@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +15,21 @@ from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
-from lstm_model.network.anchor import Anchor, fit_weights
+from lstm_model.network.anchor import Anchor, Lags
 from lstm_model.network.calibration import apply_offsets, conformal_offsets
 from lstm_model.network.cell import Gates, walk_through
-from lstm_model.network.history import History, cut_windows, scaled_history
+from lstm_model.network.history import History, cut_windows, fit_anchor, scaled_history
+from lstm_model.network.neighbours import choose_neighbours
+from lstm_model.network.scaling import Covariate, Scaling, Usual
 from lstm_model.network.training import Epoch, train_network
 from lstm_model.network.weather_lstm import WeatherLSTM, to_quantiles
 from lstm_model.panel import ClimatologyModel, Panel, build_panel, hold_out_blocks
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import MEDIAN, QUANTILES, ModelSettings
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS_FILE, DESCRIPTION_FILE = "weights.safetensors", "forecaster.json"
 QUANTILE_COLUMNS = [f"q{round(level * 100):02d}" for level in QUANTILES]
-_SMALLEST_SPREAD_C = 0.1
-_SMALLEST_GAP = 0.01
 _FEWEST_READINGS = 24
 _ROWS_AT_ONCE = 2048
 _MOST_CALIBRATION_ORIGINS = 8192
@@ -39,8 +39,7 @@ _MOST_CALIBRATION_ORIGINS = 8192
 class Fitted:
     """All that fitting found: what a saved model holds."""
 
-    climatology: ClimatologyModel
-    scale_c: FloatArray
+    scaling: Scaling
     neighbours: npt.NDArray[np.intp]
     anchor: Anchor
     offsets: FloatArray
@@ -70,12 +69,29 @@ class Forecaster:
 
     # ── fitting ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def fit(self, readings: pd.DataFrame, on_epoch: Callable[[Epoch], None] | None = None) -> Forecaster:
-        """Learn from readings: station_id, observed_at (with a zone) and temperature_c (°C)."""
-        return self.fit_panel(build_panel(readings, self.settings.step), on_epoch)
+    def fit(
+        self,
+        readings: pd.DataFrame,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        parent: Forecaster | None = None,
+    ) -> Forecaster:
+        """Learn from readings: station_id, observed_at (with a zone), temperature_c (°C).
 
-    def fit_panel(self, panel: Panel, on_epoch: Callable[[Epoch], None] | None = None) -> Forecaster:
-        """Learn from a panel. The same panel, settings and threads give the same bits.
+        Every further column of floats is a covariate: something else the station measures.
+        """
+        return self.fit_panel(build_panel(readings, self.settings.step), on_epoch, parent)
+
+    def fit_panel(
+        self, panel: Panel, on_epoch: Callable[[Epoch], None] | None = None, parent: Forecaster | None = None
+    ) -> Forecaster:
+        """Learn from a panel. The same panel, settings, threads and parent give the same bits.
+
+        Args:
+            panel: the past.
+            on_epoch: called after every pass of every network.
+            parent: a fitted forecaster whose networks are gone on from, where the shapes are the same; everything
+                else is fitted afresh. Its training may have seen what are validation blocks now, so a warm start is
+                judged on readings newer than both.
 
         Raises:
             HistoryTooShort: nothing was observed.
@@ -83,25 +99,21 @@ class Forecaster:
         if not np.isfinite(panel.temperature_c).any():
             raise HistoryTooShort("nothing was observed; a forecaster needs at least a few readings to learn from")
         with threadpool_limits(self.settings.threads):  # numpy's solvers round differently on more threads
-            return self._fit_panel(panel, on_epoch)
+            return self._fit_panel(panel, on_epoch, parent.fitted.networks if parent else ())
 
-    def _fit_panel(self, panel: Panel, on_epoch: Callable[[Epoch], None] | None) -> Forecaster:
+    def _fit_panel(
+        self, panel: Panel, on_epoch: Callable[[Epoch], None] | None, parents: tuple[WeatherLSTM, ...]
+    ) -> Forecaster:
         settings = self.settings
         torch.set_num_threads(settings.threads)
         torch.use_deterministic_algorithms(True)
         held_out = hold_out_blocks(panel.times, settings.horizon)
-        climatology = ClimatologyModel.fit(panel, held_out.fitted)
-        scale_c = _spreads(panel, climatology, held_out.fitted)
-        anomaly = (panel.temperature_c - climatology.values(panel.stations, panel.times)) / scale_c[:-1, None]
-        neighbours = _choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
-        history = scaled_history(panel, climatology, scale_c, neighbours)
-        weights, bias, own_lags, neighbour_lags = fit_weights(
-            history.filled, history.truth, history.neighbours, held_out, settings.horizon, settings.context
-        )
+        scaling = Scaling.fit(panel, held_out.fitted)
+        alone = scaled_history(panel, scaling, np.zeros((len(panel.stations), 0), np.intp))
+        neighbours = choose_neighbours(np.where(held_out.fitted, alone.truth, np.nan), settings.neighbours)
+        history = scaled_history(panel, scaling, neighbours, settings.half_life_days)
+        anchor = fit_anchor(history, held_out, settings.horizon, Lags.within(settings.context))
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
-        anchor = Anchor(weights, bias, flat, own_lags, neighbour_lags)
-        learnt_from = np.flatnonzero(held_out.training)
-        anchor = Anchor(weights, bias, _error_gaps(history, anchor, learnt_from), own_lags, neighbour_lags)
 
         networks = []
         for member in range(settings.ensemble):
@@ -113,12 +125,13 @@ class Forecaster:
                 context=settings.context,
                 max_epochs=settings.max_epochs,
                 seed=settings.seed + member,
+                parent=parents[member] if member < len(parents) else None,
                 on_epoch=on_epoch,
             )
             networks.append(network)
             if member == 0:
                 self.epochs = epochs
-        fitted = Fitted(climatology, scale_c, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
+        fitted = Fitted(scaling, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
         self._fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
         self._panel = panel
         return self
@@ -156,6 +169,11 @@ class Forecaster:
         if self._fitted is None:
             raise ModelUnavailable("this forecaster has learnt nothing yet; call fit(readings) or load(folder) first")
         return self._fitted
+
+    @property
+    def covariates(self) -> list[str]:
+        """The columns beyond the temperature that it has learnt to use; a forecast goes out without them too."""
+        return [covariate.name for covariate in self.fitted.scaling.covariates]
 
     def predict(
         self,
@@ -201,20 +219,20 @@ class Forecaster:
         """
         fitted, settings = self.fitted, self.settings
         torch.set_num_threads(settings.threads)
-        if len(origins) > 1 and set(panel.stations) - set(fitted.climatology.stations):
+        if len(origins) > 1 and set(panel.stations) - set(fitted.scaling.stations):
             # An unknown station's level is taken from the context, which is another one at every origin.
             return np.concatenate([self.forecast(panel, origins[[o]]) for o in range(len(origins))], axis=1)
         missing = max(0, settings.context - 1 - int(origins.min()))
-        panel, origins = _padded(panel, missing), origins + missing
+        panel, origins = panel.preceded_by(missing), origins + missing
         first, last = int(origins.min()) - settings.context + 1, int(origins.max())
         origins = origins - first
-        seen = Panel(panel.stations, panel.times[first : last + 1], panel.temperature_c[:, first : last + 1])
-        history = scaled_history(seen, fitted.climatology, fitted.scale_c, fitted.neighbours)
+        seen = panel.steps(first, last + 1)
+        history = scaled_history(seen, fitted.scaling, fitted.neighbours)
         scaled = apply_offsets(self._quantiles(history, fitted, origins), fitted.offsets)
 
         # Back to °C: the climatology at each valid time, at the station's own level.
         timeline = pd.date_range(seen.times[0], periods=history.steps + settings.horizon, freq=settings.step)
-        usual = fitted.climatology.values(panel.stations, timeline)
+        usual = fitted.scaling.temperature.climatology.values(panel.stations, timeline)
         usual += history.base_c[:, :1] - usual[:, :1]
         at_leads = usual[:, origins[:, None] + np.arange(1, settings.horizon + 1)]
         result = at_leads[..., None] + history.scale_c[:, None, None, None] * scaled
@@ -229,7 +247,6 @@ class Forecaster:
         context, stations = self.settings.context, len(history.truth)
         rows = np.repeat(np.arange(stations), len(origins))
         starts = np.tile(origins - context + 1, stations)
-        gaps = torch.from_numpy(fitted.anchor.gaps)
         parts = []
         with torch.no_grad():
             for piece in range(0, len(rows), _ROWS_AT_ONCE):
@@ -237,7 +254,7 @@ class Forecaster:
                 windows = cut_windows(history, fitted.anchor, rows[cut], starts[cut], context, context - 1)
                 untouched = torch.zeros(*windows.anchor.shape, len(QUANTILES))
                 raws = [network(windows.inputs, context - 1) for network in fitted.networks] or [untouched]
-                members = [to_quantiles(raw, windows.anchor, gaps) for raw in raws]
+                members = [to_quantiles(raw, windows.anchor, windows.gaps) for raw in raws]
                 parts.append(torch.stack(members).mean(dim=0)[:, 0].numpy())
         return np.concatenate(parts).reshape(stations, len(origins), self.settings.horizon, len(QUANTILES))
 
@@ -249,9 +266,9 @@ class Forecaster:
         fitted, context = self.fitted, self.settings.context
         if not fitted.networks:
             return None
-        whole = _padded(panel, max(0, context - len(panel.times)))
-        seen = Panel(whole.stations, whole.times[-context:], whole.temperature_c[:, -context:])
-        history = scaled_history(seen, fitted.climatology, fitted.scale_c, fitted.neighbours)
+        whole = panel.preceded_by(max(0, context - len(panel.times)))
+        seen = whole.steps(len(whole.times) - context, len(whole.times))
+        history = scaled_history(seen, fitted.scaling, fitted.neighbours)
         row = np.array([seen.stations.index(station)])
         windows = cut_windows(history, fitted.anchor, row, np.zeros(1, np.intp), context, context - 1)
         with torch.no_grad():
@@ -262,24 +279,31 @@ class Forecaster:
     def save(self, folder: Path) -> None:
         """Write weights as safetensors and everything else as JSON; nothing in it is code."""
         fitted = self.fitted
+        quantities = {"temperature": fitted.scaling.temperature}
+        quantities |= {f"covariate.{covariate.name}": covariate.usual for covariate in fitted.scaling.covariates}
         arrays = {
-            "climatology": fitted.climatology.coefficients,
-            "scale_c": fitted.scale_c,
             "neighbours": fitted.neighbours,
             "anchor.weights": fitted.anchor.weights,
-            "anchor.bias": fitted.anchor.bias,
             "anchor.gaps": fitted.anchor.gaps,
             "offsets": fitted.offsets,
             "ridge_offsets": fitted.ridge_offsets,
         }
+        for name, usual in quantities.items():
+            arrays |= {f"{name}.climatology": usual.climatology.coefficients, f"{name}.scale": usual.scale}
+        for covariate in fitted.scaling.covariates:
+            arrays[f"covariate.{covariate.name}.slope"] = covariate.slope
         for member, network in enumerate(fitted.networks):
             arrays |= {f"network.{member}.{name}": value.numpy() for name, value in network.state_dict().items()}
         description = {
             "format": FORMAT,
             "settings": self.settings.model_dump(),
-            "stations": list(fitted.climatology.stations),
-            "climatology": {"diurnal": fitted.climatology.diurnal, "annual": fitted.climatology.annual},
-            "anchor": {"own_lags": fitted.anchor.own_lags, "neighbour_lags": fitted.anchor.neighbour_lags},
+            "stations": list(fitted.scaling.stations),
+            "harmonics": {
+                name: {"diurnal": usual.climatology.diurnal, "annual": usual.climatology.annual}
+                for name, usual in quantities.items()
+            },
+            "covariates": [covariate.name for covariate in fitted.scaling.covariates],
+            "lags": asdict(fitted.anchor.lags),
             "trained_until": fitted.trained_until.isoformat(),
         }
         folder.mkdir(parents=True, exist_ok=True)
@@ -331,21 +355,35 @@ def forecast_frame(
 
 
 def _assemble(settings: ModelSettings, description: dict, arrays: dict[str, np.ndarray]) -> Fitted:  # type: ignore[type-arg]
-    climatology = ClimatologyModel(
-        tuple(description["stations"]), **description["climatology"], coefficients=arrays["climatology"]
+    def usual(name: str) -> Usual:
+        climatology = ClimatologyModel(
+            tuple(description["stations"]),
+            **description["harmonics"][name],
+            coefficients=arrays[f"{name}.climatology"],
+        )
+        return Usual(climatology, arrays[f"{name}.scale"])
+
+    covariates = tuple(
+        Covariate(name, usual(f"covariate.{name}"), arrays[f"covariate.{name}.slope"])
+        for name in description["covariates"]
     )
-    anchor = Anchor(arrays["anchor.weights"], arrays["anchor.bias"], arrays["anchor.gaps"], **description["anchor"])
+    lags = Lags(**{name: tuple(steps) for name, steps in description["lags"].items()})
+    anchor = Anchor(arrays["anchor.weights"], arrays["anchor.gaps"], lags)
     networks = []
     for member in range(settings.ensemble):
-        network = WeatherLSTM(arrays["neighbours"].shape[1], settings.hidden_size, settings.horizon, dropout=0.0)
+        neighbours = arrays["neighbours"].shape[1]
+        network = WeatherLSTM(neighbours, len(covariates), settings.hidden_size, settings.horizon, dropout=0.0)
         prefix = f"network.{member}."
         network.load_state_dict(
-            {name.removeprefix(prefix): torch.from_numpy(value) for name, value in arrays.items() if prefix in name}
+            {
+                name.removeprefix(prefix): torch.from_numpy(value)
+                for name, value in arrays.items()
+                if name.startswith(prefix)
+            }
         )
         networks.append(network.eval())
     return Fitted(
-        climatology,
-        arrays["scale_c"],
+        Scaling(usual("temperature"), covariates),
         arrays["neighbours"],
         anchor,
         arrays["offsets"],
@@ -353,64 +391,3 @@ def _assemble(settings: ModelSettings, description: dict, arrays: dict[str, np.n
         tuple(networks),
         pd.Timestamp(description["trained_until"]),
     )
-
-
-def _padded(panel: Panel, steps: int) -> Panel:
-    """The panel with unobserved steps before its first."""
-    if steps == 0:
-        return panel
-    step = panel.step
-    times = pd.date_range(end=panel.times[-1], periods=steps + len(panel.times), freq=step)
-    padding = np.full((len(panel.stations), steps), np.nan, np.float32)
-    return Panel(panel.stations, times, np.concatenate([padding, panel.temperature_c], axis=1))
-
-
-def _spreads(panel: Panel, climatology: ClimatologyModel, usable: npt.NDArray[np.bool_]) -> FloatArray:
-    """(S + 1,) standard deviation of each station's anomaly; their median for stations unseen."""
-    anomaly = np.where(usable, panel.temperature_c - climatology.values(panel.stations, panel.times), np.nan)
-    spreads = np.full(len(panel.stations) + 1, np.nan, np.float32)
-    for row, values in enumerate(anomaly):
-        if np.isfinite(values).any():
-            spreads[row] = max(np.nanstd(values), _SMALLEST_SPREAD_C)
-    spreads[-1] = np.nanmedian(spreads[:-1]) if np.isfinite(spreads[:-1]).any() else 1.0
-    return np.where(np.isnan(spreads), spreads[-1], spreads).astype(np.float32)
-
-
-def _choose_neighbours(anomaly: FloatArray, most: int) -> npt.NDArray[np.intp]:
-    """(S, k) the stations whose anomaly tells most about each one's coming change, the best first."""
-    stations = len(anomaly)
-    count = min(most, stations - 1)
-    if count == 0:
-        return np.zeros((stations, 0), np.intp)
-    ahead = max(1, min(6, anomaly.shape[1] // 4))
-    filled = np.nan_to_num(anomaly)
-    now, change = filled[:, :-ahead], filled[:, ahead:] - filled[:, :-ahead]
-    slope = (now * change).sum(axis=1) / np.maximum((now**2).sum(axis=1), 1e-9)
-    unexplained = change - slope[:, None] * now  # what the station's own last value leaves open
-    told = np.abs(unexplained @ now.T) / np.maximum(np.linalg.norm(now, axis=1), 1e-9)
-    np.fill_diagonal(told, -1.0)
-    return np.argsort(-told, axis=1, kind="stable")[:, :count].astype(np.intp)
-
-
-def _error_gaps(history: History, anchor: Anchor, origins: npt.NDArray[np.intp]) -> FloatArray:
-    """(H, Q) distances between neighbouring quantiles of the anchor's errors over the fleet."""
-    horizon = anchor.bias.shape[1]
-    burn_in = anchor.own_lags - 1
-    origins = origins[origins >= burn_in]
-    gaps = np.full((horizon, len(QUANTILES)), _SMALLEST_GAP, np.float32)
-    if len(origins) == 0:
-        return gaps
-    origins = origins[:: max(1, len(origins) * len(history.truth) // _MOST_CALIBRATION_ORIGINS)]
-    rows = np.repeat(np.arange(len(history.truth)), len(origins))
-    starts = np.tile(origins - burn_in, len(history.truth))
-    point = cut_windows(history, anchor, rows, starts, burn_in + 1, burn_in).anchor[:, 0].numpy()
-    ahead = np.tile(origins, len(history.truth))[:, None] + np.arange(1, horizon + 1)
-    truth = history.truth[rows[:, None], np.minimum(ahead, history.steps - 1)]
-    errors = np.where(ahead < history.steps, truth - point, np.nan)
-    for lead in range(horizon):
-        known = errors[:, lead][np.isfinite(errors[:, lead])]
-        if len(known):
-            levels = np.quantile(known, QUANTILES)
-            gaps[lead, :MEDIAN] = np.diff(levels)[:MEDIAN]
-            gaps[lead, MEDIAN + 1 :] = np.diff(levels)[MEDIAN:]
-    return np.maximum(gaps, _SMALLEST_GAP)

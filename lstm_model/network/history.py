@@ -10,10 +10,36 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lstm_model.network.anchor import Anchor
+from lstm_model.network.anchor import Anchor, Lags, anchor_features, error_gaps, fit_weights
+from lstm_model.network.scaling import Scaling
 from lstm_model.network.weather_lstm import build_inputs
-from lstm_model.panel import ClimatologyModel, Panel, calendar, carry_forward, steps_since_observed
+from lstm_model.panel import HeldOut, Panel, calendar, carry_forward, steps_since_observed
 from lstm_model.panel.grid import FloatArray
+from lstm_model.settings import QUANTILES
+
+_ERRORS_IN_ALL, _FEWEST_ERRORS, _MOST_ERRORS = 60_000, 400, 4_000
+"""Origins whose errors tell the anchor's spread: over the fleet, and at least and at most of one station."""
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Something observed at every station, (S, T): without gaps, and the steps since it was last observed."""
+
+    filled: FloatArray
+    since: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, values: FloatArray, step: pd.Timedelta) -> Signal:
+        """From values that are NaN where unobserved."""
+        since = steps_since_observed(values)
+        return cls(carry_forward(values, since, step), since)
+
+    def within(self, rows: Rows, steps: Rows) -> FloatArray:
+        """Values whose gaps were filled from the window itself; zero where the window had not seen any yet."""
+        seen = self.since[rows, steps] <= np.arange(steps.shape[-1])
+        return np.where(seen, self.filled[rows, steps], np.float32(0.0))
 
 
 @dataclass(frozen=True)
@@ -22,56 +48,78 @@ class History:
 
     rows: (S,) each station's row among those the forecaster knows; -1 for an unknown one.
     base_c, scale_c: (S, T) and (S,); temperature = base + scale · anomaly.
-    truth: (S, T) anomalies, NaN where unobserved; filled: the same without gaps; since: steps since observed.
-    calendar: (T, 4).
+    truth: (S, T) anomalies, NaN where unobserved; own: the same as a signal.
+    covariates: what each adds to the temperature.
+    clock: (T, WAVES).
     neighbours: (S, k) rows of this history; present: (S, k) false where a neighbour is not in it.
     day: steps per day.
+    weight: (T,) how much an origin teaches, 1 the newest.
     """
 
-    rows: npt.NDArray[np.intp]
+    rows: Rows
     base_c: FloatArray
     scale_c: FloatArray
     truth: FloatArray
-    filled: FloatArray
-    since: npt.NDArray[np.int32]
-    calendar: FloatArray
-    neighbours: npt.NDArray[np.intp]
+    own: Signal
+    covariates: tuple[Signal, ...]
+    clock: FloatArray
+    neighbours: Rows
     present: npt.NDArray[np.bool_]
     day: int
+    weight: FloatArray
 
     @property
     def steps(self) -> int:
         """T."""
         return self.truth.shape[1]
 
+    def features(self, station: int, lags: Lags) -> Tensor:
+        """What the anchor looks at over a station's whole past: (T - reach, F)."""
+        others = self.own.filled[self.neighbours[station]] * self.present[station][:, None]  # (k, T)
+        its = _stacked([signal.filled[station] for signal in self.covariates], (self.steps,))
+        own, covariates, neighbours, clock = (
+            torch.from_numpy(part)[None] for part in (self.own.filled[station], its, others, self.clock)
+        )
+        return anchor_features(own, covariates, neighbours, clock, lags, min(lags.reach, self.steps))[0]
 
-def scaled_history(
-    panel: Panel, climatology: ClimatologyModel, scale_c: FloatArray, neighbours: npt.NDArray[np.intp]
-) -> History:
+
+def scaled_history(panel: Panel, scaling: Scaling, neighbours: Rows, half_life_days: float = 0.0) -> History:
     """Express a panel in a fitted forecaster's terms.
 
     Args:
         panel: observations, over stations that may be unknown to the forecaster.
-        climatology: the fitted one; its stations are those the forecaster knows.
-        scale_c: (S + 1,) spreads of the known stations; the last one serves unknown ones.
+        scaling: the fitted one; its stations are those the forecaster knows.
         neighbours: (S, k) each known station's neighbours, as rows of the known stations.
+        half_life_days: the age at which an origin teaches half as much; 0: all alike.
     """
-    rows = pd.Index(climatology.stations).get_indexer(list(panel.stations))
-    base_c = climatology.values(panel.stations, panel.times)
-    for row in np.flatnonzero(rows < 0):  # an unknown station: the fleet's cycle at its own level
-        departure = panel.temperature_c[row] - base_c[row]
-        if np.isfinite(departure).any():
-            base_c[row] += np.nanmean(departure)
-    spread = scale_c[rows]
+    rows = scaling.temperature.rows(panel)
+    base_c = scaling.temperature.base(panel, panel.temperature_c)
+    spread = scaling.temperature.scale[rows]
     truth = (panel.temperature_c - base_c) / spread[:, None]
-    since = steps_since_observed(truth)
-    filled = carry_forward(truth, since, panel.step)
-    here = pd.Index(panel.stations).get_indexer(list(climatology.stations))
+    here = pd.Index(panel.stations).get_indexer(list(scaling.stations))
     wanted = np.where((rows >= 0)[:, None], neighbours[rows], -1)
     places = np.where(wanted >= 0, here[wanted], -1) if len(here) else wanted
-    day = max(1, round(pd.Timedelta("1D") / panel.step))
-    clock = calendar(panel.times, knows_seasons=climatology.knows_seasons)
-    return History(rows, base_c, spread, truth, filled, since, clock, np.maximum(places, 0), places >= 0, day)
+    return History(
+        rows=rows,
+        base_c=base_c,
+        scale_c=spread,
+        truth=truth,
+        own=Signal.of(truth, panel.step),
+        covariates=tuple(Signal.of(covariate.beyond(panel, truth), panel.step) for covariate in scaling.covariates),
+        clock=calendar(panel.times, knows_seasons=scaling.temperature.climatology.knows_seasons),
+        neighbours=np.maximum(places, 0),
+        present=places >= 0,
+        day=max(1, round(pd.Timedelta("1D") / panel.step)),
+        weight=_weights_by_age(panel, half_life_days),
+    )
+
+
+def _weights_by_age(panel: Panel, half_life_days: float) -> FloatArray:
+    """(T,) 1 at the newest step, half as much every half-life before it."""
+    if half_life_days == 0.0:
+        return np.ones(len(panel.times), np.float32)
+    age = ((panel.times[-1] - panel.times) / pd.Timedelta("1D")).to_numpy(np.float64)
+    return np.exp2(-age / half_life_days).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,56 +128,69 @@ class Windows:
 
     inputs: Tensor
     anchor: Tensor
-    stations: npt.NDArray[np.intp]
-    origins: npt.NDArray[np.intp]
+    gaps: Tensor
+    """(B, 1, H, Q) the anchor's usual errors at each window's station."""
+    stations: Rows
+    origins: Rows
     """(B, n - burn_in) step of each origin."""
 
 
-def cut_windows(
-    history: History,
-    anchor: Anchor,
-    stations: npt.NDArray[np.intp],
-    starts: npt.NDArray[np.intp],
-    length: int,
-    burn_in: int,
-) -> Windows:
+def cut_windows(history: History, anchor: Anchor, stations: Rows, starts: Rows, length: int, burn_in: int) -> Windows:
     """Cut one window a row: station `stations[b]`, steps `starts[b] … starts[b] + length - 1`.
 
     Every step from `burn_in` on is an origin; `burn_in` is at least what the anchor reaches back.
     """
     steps = starts[:, None] + np.arange(length)  # (B, n)
+    here = stations[:, None]
     places, present = history.neighbours[stations], history.present[stations]  # (B, k)
-    own = torch.from_numpy(_filled_from_within(history, stations[:, None], steps))
-    others = _filled_from_within(history, places[:, :, None], steps[:, None, :]) * present[:, :, None]
-    others_t = torch.from_numpy(others.astype(np.float32))  # (B, k, n)
-    since = torch.from_numpy(np.minimum(history.since[stations[:, None], steps], length).astype(np.float32))
-    inputs = build_inputs(own, since, torch.from_numpy(history.calendar[steps]), others_t, min(history.day, length))
-
-    own_lags = _lags(own, anchor.own_lags, burn_in)  # (B, n - burn_in, lags)
-    other_lags = _lags(others_t.flatten(0, 1), anchor.neighbour_lags, burn_in)  # (B·k, n - burn_in, lags)
-    apart = other_lags.reshape(*places.shape, length - burn_in, anchor.neighbour_lags)  # (B, k, n - burn_in, lags)
-    features = torch.cat([own_lags, apart.transpose(1, 2).flatten(2)], dim=2)  # (B, n - burn_in, F)
+    own = torch.from_numpy(history.own.within(here, steps))
+    others = torch.from_numpy(history.own.within(places[:, :, None], steps[:, None]) * present[:, :, None])
+    flat = steps.shape
+    its = torch.from_numpy(_stacked([signal.within(here, steps) for signal in history.covariates], flat, axis=1))
+    fresh = [(signal.since[here, steps] == 0).astype(np.float32) for signal in history.covariates]
+    observed = torch.from_numpy(_stacked(fresh, flat, axis=1))
+    since = torch.from_numpy(np.minimum(history.own.since[here, steps], length).astype(np.float32))
+    clock = torch.from_numpy(history.clock[steps])
+    inputs = build_inputs(own, since, clock, others, its, observed, min(history.day, length))
+    features = anchor_features(own, its, others, clock, anchor.lags, burn_in)
     rows = history.rows[stations]
-    point = torch.bmm(features, torch.from_numpy(anchor.weights[rows]))
-    point += torch.from_numpy(anchor.bias[rows])[:, None, :]
-    return Windows(inputs, point, stations, steps[:, burn_in:])
+    point = anchor.point(rows, features, own[:, burn_in:])
+    return Windows(inputs, point, torch.from_numpy(anchor.gaps[rows]).unsqueeze(1), stations, steps[:, burn_in:])
 
 
-def _filled_from_within(history: History, rows: npt.NDArray[np.intp], steps: npt.NDArray[np.intp]) -> FloatArray:
-    """Anomalies whose gaps were filled from the window itself; zero where the window had not seen any yet."""
-    seen = history.since[rows, steps] <= np.arange(steps.shape[-1])
-    return np.where(seen, history.filled[rows, steps], np.float32(0.0))
+def _stacked(parts: list[FloatArray], shape: tuple[int, ...], axis: int = 0) -> FloatArray:
+    """Arrays of one shape along a new axis, which is empty where there are none."""
+    return np.stack(parts, axis) if parts else np.zeros((*shape[:axis], 0, *shape[axis:]), np.float32)
 
 
-def _lags(values: Tensor, lags: int, burn_in: int) -> Tensor:
-    """(B, n) to (B, n - burn_in, lags): at every origin the last values, the newest first."""
-    return values.unfold(1, lags, 1)[:, burn_in - lags + 1 :].flip(-1)
+def fit_anchor(history: History, held_out: HeldOut, horizon: int, lags: Lags) -> Anchor:
+    """The closed-form forecast of a fleet's past, and the spread of its errors there."""
+    weights = fit_weights(
+        lambda station: history.features(station, lags),
+        history.own.filled, history.truth, held_out, history.weight, lags, len(history.covariates), horizon,
+    )  # fmt: skip
+    stations = len(history.truth)
+    origins = np.flatnonzero(held_out.training[lags.reach :]) + lags.reach
+    most = min(max(_ERRORS_IN_ALL // stations, _FEWEST_ERRORS), _MOST_ERRORS)
+    origins = origins[:: max(1, len(origins) // most)]
+    anchor = Anchor(weights, np.zeros((stations + 1, horizon, len(QUANTILES)), np.float32), lags)
+    errors = np.full((stations, len(origins), horizon), np.nan, np.float32)
+    for station in range(stations if len(origins) else 0):
+        features = history.features(station, lags)[torch.from_numpy(origins - lags.reach)]
+        level = torch.from_numpy(history.own.filled[station][origins])
+        point = anchor.point(np.array([station]), features[None], level[None])[0].numpy()
+        errors[station] = _ahead(history, np.full(1, station), origins[None], horizon)[0] - point
+    return Anchor(weights, error_gaps(errors), lags)
+
+
+def _ahead(history: History, stations: Rows, origins: Rows, horizon: int) -> FloatArray:
+    """Truth at every lead of every origin, (B, m, H); NaN where there is none."""
+    ahead = origins[:, :, None] + np.arange(1, horizon + 1)
+    values = history.truth[stations[:, None, None], np.minimum(ahead, history.steps - 1)]
+    return np.where(ahead < history.steps, values, np.float32(np.nan))
 
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:
     """Truth at every lead of every origin, and 1 where there is one: both (B, origins, H)."""
-    ahead = windows.origins[:, :, None] + np.arange(1, horizon + 1)
-    inside = ahead < history.steps
-    values = history.truth[windows.stations[:, None, None], np.minimum(ahead, history.steps - 1)]
-    known = inside & ~np.isnan(values)
-    return torch.from_numpy(np.where(known, values, 0.0).astype(np.float32)), torch.from_numpy(known).float()
+    values = _ahead(history, windows.stations, windows.origins, horizon)
+    return torch.from_numpy(np.nan_to_num(values)), torch.from_numpy(~np.isnan(values)).float()

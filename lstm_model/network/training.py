@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,8 +16,9 @@ from lstm_model.network.anchor import Anchor
 from lstm_model.network.history import History, Windows, cut_windows, targets_of
 from lstm_model.network.weather_lstm import WeatherLSTM, pinball_loss, to_quantiles
 from lstm_model.panel import HeldOut
+from lstm_model.panel.grid import FloatArray
 
-DROPOUT = 0.3
+DROPOUT = 0.5
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 1e-2
 BATCH = 32
@@ -28,6 +28,7 @@ SHARES = (1.0, 0.75, 0.5, 0.25)
 """The network may over-reach on a short history: the share of its correction that validation rewards is kept."""
 _MOST_STEPS_PER_EPOCH = 200
 _LARGEST_GRADIENT = 1.0
+_BURN_IN = 48
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def train_network(
     context: int,
     max_epochs: int,
     seed: int,
+    parent: WeatherLSTM | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[WeatherLSTM, list[Epoch]]:
     """Train one network, and keep the state that did best on the validation blocks.
@@ -60,6 +62,7 @@ def train_network(
         context: steps of past a forecast will see.
         max_epochs: passes at most; 0 returns the anchor unchanged.
         seed: of initialisation, order and dropout.
+        parent: an earlier network to go on from, where its shape is the same.
         on_epoch: called after every pass.
 
     Returns:
@@ -67,8 +70,11 @@ def train_network(
     """
     torch.manual_seed(seed)
     chance = np.random.default_rng(seed)
-    network = WeatherLSTM(history.neighbours.shape[1], hidden_size, anchor.bias.shape[1], DROPOUT)
-    burn_in = min(max(48, anchor.own_lags - 1), context - 1)
+    neighbours, covariates = history.neighbours.shape[1], len(history.covariates)
+    network = WeatherLSTM(neighbours, covariates, hidden_size, anchor.horizon, DROPOUT)
+    if parent is not None and _shapes(parent) == _shapes(network):
+        network.load_state_dict(parent.state_dict())
+    burn_in = burn_in_of(anchor, context)
     length = min(burn_in + ORIGINS_PER_WINDOW, history.steps)
     if max_epochs == 0 or length <= burn_in or not held_out.training[burn_in:].any():
         return network.eval(), []
@@ -110,12 +116,22 @@ def train_network(
     return network.eval(), epochs
 
 
+def burn_in_of(anchor: Anchor, context: int) -> int:
+    """Steps that only warm up the state, at most what a forecast sees."""
+    return min(max(_BURN_IN, anchor.lags.reach), context - 1)
+
+
+def _shapes(network: WeatherLSTM) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in network.state_dict().items()}
+
+
 class _Lesson:
     """What a network is taught and examined on: the same from the first step to the last."""
 
     def __init__(self, network: WeatherLSTM, history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> None:
-        self._network, self._history, self._held_out, self._burn_in = network, history, held_out, burn_in
-        self._gaps = torch.from_numpy(anchor.gaps)
+        self._network, self._history, self._burn_in = network, history, burn_in
+        self._taught = held_out.training * history.weight
+        self._examined = held_out.validation.astype(np.float32)
         self._exam = _validation_windows(history, anchor, held_out, burn_in)
 
     @property
@@ -125,7 +141,7 @@ class _Lesson:
 
     def loss(self, windows: Windows) -> Tensor:
         """Loss over the windows' origins that may be learnt from."""
-        (loss,) = self._losses(windows, self._held_out.training, (1.0,))
+        (loss,) = self._losses(windows, self._taught, (1.0,))
         return loss
 
     def validate(self) -> tuple[float, float]:
@@ -134,14 +150,15 @@ class _Lesson:
             return math.nan, 1.0
         self._network.eval()
         with torch.no_grad():
-            losses = self._losses(self._exam, self._held_out.validation, SHARES)
+            losses = self._losses(self._exam, self._examined, SHARES)
         return min(zip(map(float, losses), SHARES, strict=True))
 
-    def _losses(self, windows: Windows, counted: npt.NDArray[np.bool_], shares: Sequence[float]) -> list[Tensor]:
+    def _losses(self, windows: Windows, counted: FloatArray, shares: Sequence[float]) -> list[Tensor]:
         truth, known = targets_of(self._history, windows, self._network.horizon)
-        weight = known * torch.from_numpy(counted[windows.origins]).float().unsqueeze(-1)
+        weight = known * torch.from_numpy(counted[windows.origins]).unsqueeze(-1)
         raw = self._network(windows.inputs, self._burn_in)
-        return [pinball_loss(to_quantiles(share * raw, windows.anchor, self._gaps), truth, weight) for share in shares]
+        answers = (to_quantiles(share * raw, windows.anchor, windows.gaps) for share in shares)
+        return [pinball_loss(answer, truth, weight) for answer in answers]
 
 
 def _validation_windows(history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> Windows | None:

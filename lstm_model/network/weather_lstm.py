@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lstm_model.panel.signals import WAVES
 from lstm_model.settings import MEDIAN, QUANTILES
 
-OWN_CHANNELS = 8  # anomaly, its change, observed, steps since observed, and the calendar's four
+OWN_CHANNELS = 4 + WAVES  # anomaly, its change, observed, steps since observed, and the calendar's waves
 NEIGHBOUR_CHANNELS = 2  # anomaly, its change over a day
+COVARIATE_CHANNELS = 2  # what it adds, observed
 _LOUDEST = 3.0  # spreads stay within a factor e³ of the anchor's
 
 
@@ -19,10 +21,11 @@ class WeatherLSTM(nn.Module):
     temperatures here are anomalies in units of their station's spread.
     """
 
-    def __init__(self, neighbours: int, hidden_size: int, horizon: int, dropout: float) -> None:
+    def __init__(self, neighbours: int, covariates: int, hidden_size: int, horizon: int, dropout: float) -> None:
         super().__init__()
         self.horizon = horizon
-        self.lstm = nn.LSTM(OWN_CHANNELS + NEIGHBOUR_CHANNELS * neighbours, hidden_size, batch_first=True)
+        channels = OWN_CHANNELS + NEIGHBOUR_CHANNELS * neighbours + COVARIATE_CHANNELS * covariates
+        self.lstm = nn.LSTM(channels, hidden_size, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden_size, horizon * len(QUANTILES))
         nn.init.zeros_(self.head.weight)
@@ -46,24 +49,29 @@ class WeatherLSTM(nn.Module):
         return self.head(self.dropout(states[:, burn_in:])).unflatten(-1, (self.horizon, len(QUANTILES)))
 
 
-def build_inputs(own: Tensor, since: Tensor, calendar: Tensor, others: Tensor, day: int) -> Tensor:
+def build_inputs(
+    own: Tensor, since: Tensor, clock: Tensor, others: Tensor, covariates: Tensor, observed: Tensor, day: int
+) -> Tensor:
     """What the LSTM reads at every step. Only the window itself is looked at.
 
     Args:
         own: (B, n) anomalies, gaps filled from the past.
         since: (B, n) steps since the last observation, 0 where observed.
-        calendar: (B, n, 4).
+        clock: (B, n, WAVES) from `calendar`.
         others: (B, k, n) the neighbours' anomalies.
+        covariates: (B, C, n) what they add to the temperature, gaps filled.
+        observed: (B, C, n) 1 where they were observed.
         day: steps per day.
 
     Returns:
-        (B, n, 8 + 2k).
+        (B, n, OWN_CHANNELS + 2k + 2C).
     """
     change = torch.diff(own, dim=1, prepend=own[:, :1])
     over_a_day = torch.zeros_like(others)
     over_a_day[:, :, day:] = others[:, :, day:] - others[:, :, :-day]
     per_step = torch.stack([own, change, (since == 0).float(), torch.log1p(since) / 5.0], dim=2)  # (B, n, 4)
-    return torch.cat([per_step, calendar, others.transpose(1, 2), over_a_day.transpose(1, 2)], dim=2)
+    around = torch.cat([others, over_a_day, covariates, observed], dim=1).transpose(1, 2)  # (B, n, 2k + 2C)
+    return torch.cat([per_step, clock, around], dim=2)
 
 
 def to_quantiles(raw: Tensor, anchor: Tensor, gaps: Tensor) -> Tensor:
@@ -72,7 +80,7 @@ def to_quantiles(raw: Tensor, anchor: Tensor, gaps: Tensor) -> Tensor:
     Args:
         raw: (..., H, Q) the head's output: a shift at the median, log-factors of the spread elsewhere.
         anchor: (..., H) the closed-form point forecast.
-        gaps: (H, Q) distance of each quantile to the next one towards the median, of the anchor's errors.
+        gaps: (..., H, Q) distance of each quantile to the next one towards the median, of the anchor's errors.
 
     Returns:
         (..., H, Q) increasing along Q.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Panel:
-    """Temperatures of a fleet on one time grid.
+    """Temperatures of a fleet, and what else it measures, on one time grid.
 
     A grid value holds the last reading of the step that *ends* there, so that the panel at a time knows
     nothing observed later.
@@ -24,6 +25,8 @@ class Panel:
     """(T,) UTC, equally spaced."""
     temperature_c: FloatArray
     """(S, T) °C, NaN where unobserved."""
+    covariates: Mapping[str, FloatArray] = field(default_factory=dict)
+    """What else the stations measure, by name: each (S, T), NaN where unobserved."""
 
     @property
     def step(self) -> pd.Timedelta:
@@ -37,14 +40,27 @@ class Panel:
 
     def until(self, end: pd.Timestamp) -> Panel:
         """The panel as it was known at `end`."""
-        stop = int(self.times.searchsorted(end, side="right"))
-        return Panel(self.stations, self.times[:stop], self.temperature_c[:, :stop])
+        return self.steps(0, int(self.times.searchsorted(end, side="right")))
+
+    def steps(self, first: int, stop: int) -> Panel:
+        """Steps `first … stop - 1` of the panel."""
+        return self._each(self.times[first:stop], lambda values: values[:, first:stop])
 
     def extended_to(self, end: pd.Timestamp) -> Panel:
         """The panel with unobserved steps appended up to `end`."""
         times = pd.date_range(self.times[0], max(end, self.times[-1]), freq=self.step)
-        padding = np.full((len(self.stations), len(times) - len(self.times)), np.nan, np.float32)
-        return Panel(self.stations, times, np.concatenate([self.temperature_c, padding], axis=1))
+        return self._each(times, lambda values: _padded(values, 0, len(times) - len(self.times)))
+
+    def preceded_by(self, steps: int) -> Panel:
+        """The panel with so many unobserved steps before its first."""
+        if steps == 0:
+            return self
+        times = pd.date_range(end=self.times[-1], periods=steps + len(self.times), freq=self.step)
+        return self._each(times, lambda values: _padded(values, steps, 0))
+
+    def _each(self, times: pd.DatetimeIndex, change: Callable[[FloatArray], FloatArray]) -> Panel:
+        covariates = {name: change(values) for name, values in self.covariates.items()}
+        return Panel(self.stations, times, change(self.temperature_c), covariates)
 
     def index_of(self, times: pd.DatetimeIndex) -> npt.NDArray[np.intp]:
         """Positions of `times` on the grid.
@@ -71,14 +87,15 @@ def build_panel(
     """Put readings onto a regular grid.
 
     Args:
-        readings: columns station_id, observed_at (timezone-aware) and temperature_c, in any order.
+        readings: columns station_id, observed_at (timezone-aware) and temperature_c, in any order; every further
+            column of floats is a covariate.
         step: the grid's step; its times are whole multiples of it since 1970 UTC.
         start: first time of the grid; the first reading's when None.
         end: last time of the grid; the last reading's when None. Later readings are left out.
         stations: rows of the panel; every station in the readings, sorted, when None.
 
     Returns:
-        The panel; of several readings within one step the last stays.
+        The panel; of several readings within one step the last stays, of a covariate the last that says it.
 
     Raises:
         ValueError: no readings and no explicit bounds, or times without a zone.
@@ -101,6 +118,17 @@ def build_panel(
     column = times.get_indexer(cell)
     kept = np.flatnonzero((row >= 0) & (column >= 0) & ((end is None) | (observed_at <= (end or times[-1]))))
     kept = kept[np.argsort(observed_at[kept], kind="stable")]
-    grid = np.full((len(names), len(times)), np.nan, np.float32)
-    grid[row[kept], column[kept]] = readings["temperature_c"].to_numpy(np.float32)[kept]
-    return Panel(names, times, grid)
+
+    def gridded(values: pd.Series) -> FloatArray:
+        grid = np.full((len(names), len(times)), np.nan, np.float32)
+        said = kept[values.notna().to_numpy()[kept]]
+        grid[row[said], column[said]] = values.to_numpy(np.float32)[said]
+        return grid
+
+    others = readings.drop(columns=["station_id", "observed_at", "temperature_c"]).select_dtypes("floating")
+    covariates = {str(name): gridded(others[name]) for name in others if others[name].notna().any()}
+    return Panel(names, times, gridded(readings["temperature_c"]), covariates)
+
+
+def _padded(values: FloatArray, before: int, after: int) -> FloatArray:
+    return np.pad(values, ((0, 0), (before, after)), constant_values=np.nan)

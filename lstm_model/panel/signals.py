@@ -11,6 +11,8 @@ from lstm_model.panel.grid import FloatArray
 
 FILL_DECAY_PER_HOUR = 0.97
 """An unobserved anomaly is worth this much less with every hour: after a day, half; after a week, nothing."""
+DAY_WAVES, WAVES = 4, 6
+"""Of the calendar's waves the first four are of the day, the others of the year."""
 
 
 def steps_since_observed(values: FloatArray) -> npt.NDArray[np.int32]:
@@ -39,12 +41,13 @@ def carry_forward(anomaly: FloatArray, since: npt.NDArray[np.int32], step: pd.Ti
 
 
 def calendar(times: pd.DatetimeIndex, *, knows_seasons: bool) -> FloatArray:
-    """Sine and cosine of the hour of the day and of the day of the year, UTC: (T, 4).
+    """Sine and cosine of the hour of the day, of its double, and of the day of the year, UTC: (T, WAVES).
 
     Until a history has seen every season twice, the day of the year would only tell *which* week it is, and a
-    network learns such weeks by heart; the two are then zero.
+    network learns such weeks by heart; the last two are then zero.
     """
     day = 2 * np.pi * day_fraction(times)
     year = 2 * np.pi * year_fraction(times)
     seasons = [np.sin(year), np.cos(year)] if knows_seasons else [np.zeros(len(times))] * 2
-    return np.stack([np.sin(day), np.cos(day), *seasons], axis=1).astype(np.float32)
+    waves = [np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day), *seasons]
+    return np.stack(waves, axis=1).astype(np.float32)

@@ -98,6 +98,7 @@ class ReadingsStore:
         version: int | None = None,
         flags: Sequence[int] = USABLE_FLAGS,
         columns: Sequence[str] = (),
+        covariates: bool = False,
     ) -> pd.DataFrame:
         """The readings observed after `since` and not after `until`.
 
@@ -106,7 +107,8 @@ class ReadingsStore:
             since: nothing observed then or earlier.
             version: the table as it was at that version; the newest when None.
             flags: QARTOD flags of the readings wanted; the usable ones by default.
-            columns: further columns, covariates among them.
+            columns: further columns.
+            covariates: bring every covariate that this version of the table has.
 
         Returns:
             station_id (str), observed_at (UTC), temperature_c (float32), ordered by station and time.
@@ -118,6 +120,7 @@ class ReadingsStore:
         if since is not None:
             wanted &= (ds.field("observed_at") > _micros(since)) & (ds.field("month") >= since.strftime("%Y-%m"))
         table = DeltaTable(self._path, version=version)
+        wanted_columns += _covariates_kept(table) if covariates else []
         return _ordered(table.to_pyarrow_dataset().to_table(columns=wanted_columns, filter=wanted)).to_pandas()
 
     def watermark(self, source: str) -> pd.Timestamp | None:

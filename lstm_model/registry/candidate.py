@@ -106,7 +106,7 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
     settings = workspace.settings
     store = ReadingsStore(workspace.readings)
     readings_version = store.version
-    readings = store.read(now, version=readings_version)
+    readings = store.read(now, version=readings_version, covariates=True)
     window = gate_window(readings, settings, now)
     past = window.panel.until(window.train_until)
     client = open_tracking(workspace)
@@ -204,7 +204,7 @@ def _register(
             python_model=str(Path(__file__).with_name("packaged_model.py")),
             artifacts={FORECASTER_ARTIFACT: str(weights)},
             code_paths=[str(_stage_code(Path(scratch)))],
-            signature=_signature(),
+            signature=_signature(forecaster.covariates),
             input_example=example,
             pip_requirements=[f"{name}=={installed_version(name).split('+')[0]}" for name in _REQUIREMENTS],
         )
@@ -221,10 +221,12 @@ def _register(
 
 def _example(window: Window) -> pd.DataFrame:
     """Two days of one station's readings, as a request to a served model would bring them."""
-    station, values = window.panel.stations[0], window.panel.temperature_c[0, -48:]
-    times = window.panel.times[-48:].tz_localize(None)
-    rows = pd.DataFrame({"station_id": station, "observed_at": times, "temperature_c": values.astype("float64")})
-    return rows.dropna().reset_index(drop=True)
+    panel = window.panel
+    times = panel.times[-48:].tz_localize(None)
+    values = {"temperature_c": panel.temperature_c, **panel.covariates}
+    columns = {name: grid[0, -48:].astype("float64") for name, grid in values.items()}
+    rows = pd.DataFrame({"station_id": panel.stations[0], "observed_at": times, **columns})
+    return rows.dropna(subset="temperature_c").reset_index(drop=True)
 
 
 def _stage_code(scratch: Path) -> Path:
@@ -240,9 +242,15 @@ def _stage_code(scratch: Path) -> Path:
     return staged
 
 
-def _signature() -> ModelSignature:
+def _signature(covariates: list[str]) -> ModelSignature:
+    """A request may leave every covariate out."""
     inputs = Schema(
-        [ColSpec("string", "station_id"), ColSpec("datetime", "observed_at"), ColSpec("double", "temperature_c")]
+        [
+            ColSpec("string", "station_id"),
+            ColSpec("datetime", "observed_at"),
+            ColSpec("double", "temperature_c"),
+            *(ColSpec("double", name, required=False) for name in covariates),
+        ]
     )
     outputs = Schema(
         [

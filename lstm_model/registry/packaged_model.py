@@ -1,7 +1,7 @@
 """The model as MLflow stores and serves it: this file as text, weights as safetensors, no serialised objects.
 
-It reads a DataFrame of recent readings (station_id, observed_at, temperature_c) and answers with the forecast
-from the newest of them. Times without a zone are UTC, as JSON requests bring them.
+It reads a DataFrame of recent readings (station_id, observed_at, temperature_c, and covariates where there are any)
+and answers with the forecast from the newest of them. Times without a zone are UTC, as JSON requests bring them.
 """
 
 from __future__ import annotations

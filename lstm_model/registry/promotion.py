@@ -75,7 +75,7 @@ def _gather(
 ) -> tuple[Evidence, Backtest | None]:
     """Both models and the baselines on the gate's window."""
     settings = workspace.settings
-    readings = ReadingsStore(workspace.readings).read(now)
+    readings = ReadingsStore(workspace.readings).read(now, covariates=True)
     window = gate_window(readings, settings, now)
     try:
         forecasters = {CHALLENGER: load_forecaster(challenger, now)}

@@ -79,7 +79,7 @@ def check_same_task(model: Forecaster, settings: ModelSettings, stations: tuple[
     Raises:
         ModelUnavailable: says in what it differs.
     """
-    if not set(stations) & set(model.fitted.climatology.stations):
+    if not set(stations) & set(model.fitted.scaling.stations):
         raise ModelUnavailable("it knows none of these stations")
     theirs, ours = model.settings, settings
     if (theirs.step, theirs.horizon) != (ours.step, ours.horizon):

@@ -213,7 +213,7 @@ def test_a_damaged_model_is_unavailable_and_says_where(fitted, tmp_path, damage)
 def test_a_later_format_names_both_formats(fitted, tmp_path):
     fitted.save(tmp_path)
     edited(format=999)(tmp_path)
-    with pytest.raises(ModelUnavailable, match="model format 999, this version reads 1; train a new model"):
+    with pytest.raises(ModelUnavailable, match="model format 999, this version reads 2; train a new model"):
         Forecaster.load(tmp_path)
 
 

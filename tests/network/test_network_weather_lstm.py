@@ -7,10 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_model.network import WeatherLSTM
-from lstm_model.network.weather_lstm import NEIGHBOUR_CHANNELS, OWN_CHANNELS, build_inputs, pinball_loss, to_quantiles
+from lstm_model.network.weather_lstm import (
+    COVARIATE_CHANNELS,
+    NEIGHBOUR_CHANNELS,
+    OWN_CHANNELS,
+    build_inputs,
+    pinball_loss,
+    to_quantiles,
+)
+from lstm_model.panel.signals import WAVES
 from lstm_model.settings import MEDIAN, QUANTILES
 
 LEVELS = len(QUANTILES)
+CHANNELS = OWN_CHANNELS + 2 * NEIGHBOUR_CHANNELS + COVARIATE_CHANNELS  # two neighbours, one covariate
 raws = st.lists(st.floats(-50, 50, width=32), min_size=LEVELS, max_size=LEVELS)
 gaps = st.lists(st.floats(np.float32(0.01).item(), 10, width=32), min_size=LEVELS, max_size=LEVELS)
 
@@ -49,25 +58,28 @@ def test_pinball_loss_without_truth_is_zero():
 
 
 def test_an_untrained_network_says_nothing():
-    network = WeatherLSTM(neighbours=2, hidden_size=4, horizon=3, dropout=0.0)
-    inputs = torch.randn(5, 10, OWN_CHANNELS + 2 * NEIGHBOUR_CHANNELS)
+    network = WeatherLSTM(neighbours=2, covariates=1, hidden_size=4, horizon=3, dropout=0.0)
+    inputs = torch.randn(5, 10, CHANNELS)
     output = network(inputs, burn_in=6)
     assert output.shape == (5, 4, 3, LEVELS)
     assert not output.any()
 
 
 def test_the_forget_gate_starts_open():
-    lstm = WeatherLSTM(neighbours=0, hidden_size=4, horizon=1, dropout=0.0).lstm
+    lstm = WeatherLSTM(neighbours=0, covariates=0, hidden_size=4, horizon=1, dropout=0.0).lstm
     assert (lstm.bias_ih_l0 + lstm.bias_hh_l0)[4:8].tolist() == [1.0] * 4
 
 
 def test_inputs_at_a_step_do_not_see_later_ones():
     chance = torch.Generator().manual_seed(0)
     own, since = torch.randn(1, 30, generator=chance), torch.zeros(1, 30)
-    calendar, others = torch.zeros(1, 30, 4), torch.randn(1, 2, 30, generator=chance)
-    before = build_inputs(own, since, calendar, others, day=24)
-    own[:, 27:], others[:, :, 27:], since[:, 27:] = 9.0, 9.0, 9.0
-    now = build_inputs(own, since, calendar, others, day=24)
-    assert before.shape == (1, 30, OWN_CHANNELS + 2 * NEIGHBOUR_CHANNELS)
+    clock, others = torch.zeros(1, 30, WAVES), torch.randn(1, 2, 30, generator=chance)
+    covariates, observed = torch.randn(1, 1, 30, generator=chance), torch.ones(1, 1, 30)
+    before = build_inputs(own, since, clock, others, covariates, observed, day=24)
+    for signal in (own, since, others, covariates, observed):
+        signal[..., 27:] = 9.0
+    now = build_inputs(own, since, clock, others, covariates, observed, day=24)
+    assert before.shape == (1, 30, CHANNELS)
     assert torch.equal(before[:, :27], now[:, :27])
-    assert not torch.equal(before[:, 27:], now[:, 27:])
+    still_the_same = (before[:, 27:] == now[:, 27:]).all(dim=1)[0]
+    assert still_the_same.sum() == WAVES  # the clock alone; every other channel reads its signal

@@ -140,3 +140,61 @@ def test_index_of_finds_positions_or_names_the_stranger(panel):
 def test_days_is_the_length_of_the_grid(panel):
     assert panel.days == 3 / 24
     assert Panel((), panel.times[:0], np.zeros((0, 0), np.float32)).days == 0
+
+
+# ── covariates ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_covariates(rows, **columns):
+    return readings(*rows).assign(**{name: np.array(values, np.float32) for name, values in columns.items()})
+
+
+def test_further_columns_of_floats_are_covariates():
+    frame = with_covariates([("a", 0, 1), ("b", 60, 2)], pressure_hpa=[1000, 1010])
+    panel = build_panel(frame.assign(flag=2, source="roof", ok=True), HOUR)
+    assert list(panel.covariates) == ["pressure_hpa"]
+    np.testing.assert_array_equal(panel.covariates["pressure_hpa"], [[1000, np.nan], [np.nan, 1010]])
+    assert panel.covariates["pressure_hpa"].dtype == np.float32
+
+
+def test_readings_without_further_columns_have_no_covariates(panel):
+    assert not panel.covariates
+
+
+def test_a_column_nobody_filled_is_no_covariate():
+    frame = with_covariates([("a", 0, 1), ("a", 60, 2)], pressure_hpa=[np.nan, np.nan], door_open=[np.nan, 1])
+    assert list(build_panel(frame, HOUR).covariates) == ["door_open"]
+
+
+def test_of_a_covariate_the_last_reading_of_a_step_that_says_it_stays():
+    rows = [("a", 50, 3), ("a", 10, 1), ("a", 30, 2)]  # in any order
+    panel = build_panel(with_covariates(rows, pressure_hpa=[np.nan, 1001, 1002], door_open=[0, 1, np.nan]), HOUR)
+    assert panel.temperature_c.tolist() == [[3]]
+    assert panel.covariates["pressure_hpa"].tolist() == [[1002]]
+    assert panel.covariates["door_open"].tolist() == [[0]]
+
+
+def test_a_covariate_after_the_end_does_not_come_along():
+    panel = build_panel(with_covariates([("a", 0, 1), ("a", 70, 2)], pressure_hpa=[1000, 1010]), HOUR, end=at(65))
+    assert panel.times.tolist() == [at(0), at(60)]
+    np.testing.assert_array_equal(panel.covariates["pressure_hpa"], [[1000, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda panel: panel.until(at(60)), [1000, 1001]),
+        (lambda panel: panel.steps(1, 3), [1001, np.nan]),
+        (lambda panel: panel.extended_to(at(240)), [1000, 1001, np.nan, 1003, np.nan]),
+        (lambda panel: panel.preceded_by(2), [np.nan, np.nan, 1000, 1001, np.nan, 1003]),
+        (lambda panel: panel.preceded_by(0), [1000, 1001, np.nan, 1003]),
+    ],
+    ids=["until", "steps", "extended_to", "preceded_by", "preceded by nothing"],
+)
+def test_covariates_stay_beside_the_temperature(change, expected):
+    rows = [("a", 0, 1000), ("a", 60, 1001), ("a", 180, 1003)]
+    panel = change(build_panel(with_covariates(rows, pressure_hpa=[1000, 1001, 1003]), HOUR))
+    np.testing.assert_array_equal(panel.covariates["pressure_hpa"], [expected])
+    np.testing.assert_array_equal(panel.temperature_c, [expected])
+    assert len(panel.times) == len(expected)
+    assert panel.step == HOUR

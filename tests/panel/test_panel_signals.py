@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_model.panel import calendar, carry_forward, steps_since_observed
-from lstm_model.panel.signals import FILL_DECAY_PER_HOUR
+from lstm_model.panel.signals import DAY_WAVES, FILL_DECAY_PER_HOUR, WAVES
 
 HOUR = pd.Timedelta("1h")
 NAN = float("nan")
@@ -57,13 +57,22 @@ def test_observed_values_stay_and_none_is_missing(values):
 )
 def test_the_clock_is_a_circle(hour, sine, cosine):
     clock = calendar(pd.DatetimeIndex([f"2024-03-05T{hour}Z"]), knows_seasons=False)
-    np.testing.assert_allclose(clock, [[sine, cosine, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(clock[:, :2], [[sine, cosine]], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("hour", "sine", "cosine"), [("00:00", 0, 1), ("03:00", 1, 0), ("06:00", 0, -1), ("12:00", 0, 1), ("21:00", -1, 0)]
+)
+def test_a_second_circle_goes_round_twice_a_day(hour, sine, cosine):
+    clock = calendar(pd.DatetimeIndex([f"2024-03-05T{hour}Z"]), knows_seasons=True)
+    assert clock.shape == (1, WAVES)
+    np.testing.assert_allclose(clock[:, 2:DAY_WAVES], [[sine, cosine]], atol=1e-6)
 
 
 def test_the_day_of_the_year_is_told_only_where_seasons_are_known():
     times = pd.date_range("2024-01-01", periods=366, freq="1D", tz="UTC")
-    year = calendar(times, knows_seasons=True)[:, 2:]
+    year = calendar(times, knows_seasons=True)[:, DAY_WAVES:]
     np.testing.assert_allclose((year**2).sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(year[0], year[-1], atol=0.02)
     assert np.abs(year[183] - year[0]).max() > 1.5
-    assert not calendar(times, knows_seasons=False)[:, 2:].any()
+    assert not calendar(times, knows_seasons=False)[:, DAY_WAVES:].any()

@@ -245,3 +245,17 @@ def test_the_newest_reading_is_found_across_months(store):
     assert store.newest() is None
     store.upsert(batch((A, 1), (("b", 30), 1)))
     assert store.newest() == NOON + pd.Timedelta("30h")
+
+
+def test_a_reader_may_ask_for_every_covariate_that_a_version_has(store):
+    plain = ["station_id", "observed_at", "temperature_c"]
+    store.upsert(batch((A, 1)))
+    assert list(store.read(SECOND, covariates=True)) == plain
+    store.upsert(with_covariates(batch((A, 1)), pressure_hpa=[1000]))
+    then = store.version
+    store.upsert(with_covariates(batch((B, 2)), door_open=[1]))
+    now = store.read(SECOND, covariates=True)
+    assert set(now) == {*plain, "pressure_hpa", "door_open"}
+    np.testing.assert_array_equal(now[["pressure_hpa", "door_open"]], [[1000, np.nan], [np.nan, 1]])
+    assert list(store.read(SECOND, version=then, covariates=True)) == [*plain, "pressure_hpa"]
+    assert list(store.read(SECOND)) == plain

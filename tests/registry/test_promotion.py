@@ -129,7 +129,7 @@ def test_a_copied_workspace_finds_its_artifacts_at_the_new_place(trained: Worksp
     assert str(trained.home) in folder
     run = client.get_run(champion.run_id)
     assert str(trained.mlruns.as_uri()) in run.info.artifact_uri
-    assert load_forecaster(champion).fitted.climatology.stations == ("roof 0", "roof 1", "roof 2")
+    assert load_forecaster(champion).fitted.scaling.stations == ("roof 0", "roof 1", "roof 2")
 
 
 def test_a_model_trained_later_is_refused_for_an_earlier_night(trained: Workspace) -> None:
