@@ -1,30 +1,36 @@
-"""Accuracy beside the baselines, on one protocol, in one run.
+"""Accuracy beside what people would otherwise pick, on one protocol, in one run.
 
     python benchmarks/accuracy.py --only sample
     python benchmarks/accuracy.py --data DIR --only beijing,aus5 --json accuracy.json
 
 Protocol: the last 20 % of the time span is test; origins every day at 00Z whose 48 leads lie in the data; the
 reading at the origin hour is known; training sees only what was observed before the test starts; gaps in inputs
-are filled from the past, truth never; all rows are judged on one common sample.
+are filled from the past, truth never; all rows are judged on one common sample. With --validation the same is done
+on what comes before the test: settings are chosen there, and the test is looked at once.
 
-Data sets besides the embedded `sample` are parquet files in DIR with station_id, observed_at (UTC) and
-temperature_c: `beijing.parquet` from UCI data set 501 (PRSA, CC BY 4.0), `aus5.parquet` from the raw files of
-tsibbledata (five Australian cities), or any file of that shape given with --file.
+Data sets besides the embedded `sample` are parquet files in DIR with station_id, observed_at (UTC), temperature_c
+and, if there are any, covariates: `beijing.parquet` from UCI data set 501 (PRSA, CC BY 4.0), `aus5.parquet` from the
+raw files of tsibbledata (five Australian cities), or any file of that shape given with --file. Beijing's twelve sites
+hold fewer distinct series; where stations repeat each other, a second table counts each series once.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from lstm_model.evaluation import Backtest, fit_baselines, run_backtest
+from benchmarks.peers import Ridge
+from lstm_model.evaluation import BASELINES, Backtest, run_backtest
 from lstm_model.evaluation.backtest import Method
 from lstm_model.network import Forecaster
 from lstm_model.panel import Panel, build_panel
@@ -34,7 +40,29 @@ from lstm_model.settings import ModelSettings
 
 TEST_SHARE = 0.2
 GROUPS = {"1-24": (1, 24), "1-48": (1, 48), "25-48": (25, 48)}
-ROWS = ("persistence", "seasonal_naive", "climatology", "damped_anomaly", "ridge_fleet", "ours")
+SCORES = ("mae", "rmse", "bias", "crps", "coverage_80", "width_80")
+
+
+def _ours(covariates: bool = False, **changes: Any) -> Callable[[Panel, ModelSettings], Method]:
+    def fit(past: Panel, settings: ModelSettings) -> Method:
+        seen = past if covariates else replace(past, covariates={})
+        return Forecaster(settings.model_copy(update=changes)).fit_panel(seen)
+
+    return fit
+
+
+ROWS: dict[str, Callable[[Panel, ModelSettings], Method]] = {
+    **{rule.name: lambda past, settings, rule=rule: rule().fit(past, settings.horizon) for rule in BASELINES},
+    "ridge": lambda past, settings: Ridge(fleet=False).fit(past, settings.horizon),
+    "ridge_fleet": lambda past, settings: Ridge(fleet=True).fit(past, settings.horizon),
+    "ridge_fleet_cov": lambda past, settings: Ridge(fleet=True, covariates=True).fit(past, settings.horizon),
+    "ours": _ours(),
+    "ours_no_lstm": _ours(max_epochs=0),
+    "ours_no_neighbours": _ours(neighbours=0),
+    "ours_cov": _ours(covariates=True),
+    "ours_cov_no_lstm": _ours(covariates=True, max_epochs=0),
+}
+"""How each row is fitted; those with `_cov` also see what else the stations measure."""
 
 
 def load(name: str, data: Path | None) -> pd.DataFrame:
@@ -47,44 +75,64 @@ def load(name: str, data: Path | None) -> pd.DataFrame:
     return pd.read_parquet(data / f"{name}.parquet")
 
 
-def split(readings: pd.DataFrame, settings: ModelSettings) -> tuple[Panel, Panel, pd.DatetimeIndex]:
-    """The whole panel, the part before the test, and the test's origins."""
-    panel = build_panel(readings, settings.step)
-    test_start = panel.times[int(len(panel.times) * (1 - TEST_SHARE))]
-    last = panel.times[-1] - settings.horizon_time
-    return panel, panel.until(test_start - settings.step), pd.date_range(test_start.ceil("1D"), last, freq="1D")
+def split(panel: Panel) -> tuple[Panel, pd.DatetimeIndex]:
+    """The part before the test, and the times of the test."""
+    test_start = int(len(panel.times) * (1 - TEST_SHARE))
+    return panel.steps(0, test_start), panel.times[test_start:]
 
 
-def compare(readings: pd.DataFrame, settings: ModelSettings) -> tuple[Backtest, dict[str, dict[str, float]]]:
-    """Fit and judge every row; returns the backtest and each row's seconds of training and of predicting."""
-    panel, past, origins = split(readings, settings)
-    began = time.perf_counter()
-    methods: dict[str, Method] = dict(fit_baselines(past, settings.horizon))
-    seconds = {name: (time.perf_counter() - began) / len(methods) for name in methods}
-    began = time.perf_counter()
-    forecaster = Forecaster(settings).fit_panel(past)
-    seconds["ours"] = time.perf_counter() - began
-    began = time.perf_counter()
-    Forecaster(settings.model_copy(update={"max_epochs": 0})).fit_panel(past)
-    seconds["ridge_fleet"] = time.perf_counter() - began
-    methods |= {"ridge_fleet": forecaster.ridge(), "ours": forecaster}
-    positions = panel.index_of(origins)
-    timing = {}
-    for name in ROWS:
+def compare(panel: Panel, settings: ModelSettings, rows: list[str]) -> tuple[Backtest, dict[str, dict[str, float]]]:
+    """Fit and judge rows; returns the backtest and each row's seconds of training and of predicting."""
+    past, test = split(panel)
+    positions = panel.index_of(
+        pd.date_range(test[0].ceil("1D"), panel.times[-1] - settings.horizon_time, freq="1D", unit=test.unit)
+    )
+    methods, timing = {}, {}
+    for name in rows:
         began = time.perf_counter()
+        methods[name] = ROWS[name](past, settings)
+        fitted = time.perf_counter()
         methods[name].forecast(panel, positions)
-        timing[name] = {"train_seconds": seconds[name], "predict_seconds": time.perf_counter() - began}
-    return run_backtest({name: methods[name] for name in ROWS}, panel, positions, settings.horizon), timing
+        timing[name] = {"train_seconds": fitted - began, "predict_seconds": time.perf_counter() - fitted}
+    return run_backtest(methods, panel, positions, settings.horizon), timing
+
+
+def distinct(panel: Panel) -> list[int]:
+    """Rows of the stations whose test no earlier station repeats."""
+    test = len(split(panel)[0].times)
+    values = np.nan_to_num(panel.temperature_c[:, test:], nan=-999.0)
+    return [row for row in range(len(values)) if not any((values[row] == other).mean() > 0.9 for other in values[:row])]
+
+
+def only_stations(backtest: Backtest, rows: list[int]) -> Backtest:
+    """The same backtest, some stations only."""
+    forecasts = {name: forecast[rows] for name, forecast in backtest.forecasts.items()}
+    stations = tuple(backtest.stations[row] for row in rows)
+    return replace(backtest, stations=stations, truth=backtest.truth[rows], forecasts=forecasts)
 
 
 def rows_of(dataset: str, backtest: Backtest, timing: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     """One object a row and group of leads."""
     rows = []
     for leads, (first, last) in GROUPS.items():
-        for name, scores in backtest.summary(first, last).iterrows():
-            kept = {score: float(scores[score]) for score in ("mae", "rmse", "bias", "crps", "coverage_80")}
+        summary = backtest.summary(first, last)
+        for name, scores in summary.iterrows():
+            kept = {score: float(scores[score]) for score in SCORES}
+            skill = {
+                f"skill_{rule}": float(1 - scores["crps"] / summary.loc[rule, "crps"])
+                for rule in ("persistence", "climatology")
+                if rule in summary.index
+            }
             rows.append(
-                {"dataset": dataset, "row": name, "leads": leads, **kept, "n": int(scores["n"]), **timing[name]}
+                {
+                    "dataset": dataset,
+                    "row": name,
+                    "leads": leads,
+                    **kept,
+                    **skill,
+                    "n": int(scores["n"]),
+                    **timing[name],
+                }
             )
     return rows
 
@@ -96,37 +144,82 @@ def table_of(dataset: str, rows: list[dict[str, Any]], stations: int, origins: i
         title_justify="left",
     )
     table.add_column("row", no_wrap=True)
-    for heading in ("MAE\n1-24", "MAE\n1-48", "bias\n1-48", "CRPS\n1-24", "CRPS\n1-48", "80 %\ncovers", "train\ns"):
+    headings = (
+        "MAE\n1-24",
+        "MAE\n1-48",
+        "bias\n1-48",
+        "CRPS\n1-24",
+        "CRPS\n1-48",
+        "80 %\ncovers",
+        "width\n1-48",
+        "train\ns",
+    )
+    for heading in headings:
         table.add_column(heading, justify="right")
     for name in dict.fromkeys(row["row"] for row in rows):
         day, both = (next(r for r in rows if r["row"] == name and r["leads"] == leads) for leads in ("1-24", "1-48"))
         table.add_row(
             name, f"{day['mae']:.3f}", f"{both['mae']:.3f}", f"{both['bias']:+.2f}",
-            f"{day['crps']:.3f}", f"{both['crps']:.3f}", f"{both['coverage_80']:.1%}", f"{both['train_seconds']:.1f}",
+            f"{day['crps']:.3f}", f"{both['crps']:.3f}", f"{both['coverage_80']:.1%}", f"{both['width_80']:.2f}",
+            f"{both['train_seconds']:.1f}",
         )  # fmt: skip
     return table
+
+
+def verdicts(backtest: Backtest) -> list[str]:
+    """Ours beside each ridge with the same inputs, in per cent and in confidence."""
+    lines = []
+    day, both = backtest.summary(1, 24), backtest.summary(1, 48)
+    for ours, peers in (("ours", ("ridge", "ridge_fleet")), ("ours_cov", ("ridge_fleet_cov",))):
+        for peer in peers:
+            if {ours, peer} <= set(both.index):
+                gains = [table.loc[ours, s] / table.loc[peer, s] - 1 for s in ("mae", "crps") for table in (day, both)]
+                confidence = 1 - backtest.confidence_worse(ours, peer)
+                lines.append(
+                    f"{ours} against {peer}, leads 1-24 / 1-48: MAE {gains[0]:+.1%} / {gains[1]:+.1%}, CRPS "
+                    f"{gains[2]:+.1%} / {gains[3]:+.1%}; better by Diebold-Mariano on CRPS: {confidence:.3f}"
+                )
+    return lines
 
 
 def main(
     data: Annotated[Path | None, typer.Option(help="Folder with the data sets' parquet files.")] = None,
     only: Annotated[str, typer.Option(help="Data sets, separated by commas.")] = "sample",
     file: Annotated[Path | None, typer.Option(help="Any other parquet file of that shape.")] = None,
-    rows: Annotated[str, typer.Option(help="Rows to print, separated by commas; all when empty.")] = "",
+    rows: Annotated[str, typer.Option(help="Rows to fit, separated by commas; all when empty.")] = "",
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Judge before the test, to choose settings.")
+    ] = False,
+    per_lead: Annotated[Path | None, typer.Option(help="Write every score at every lead to this CSV file.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
 ) -> None:
     """Compare the forecaster with what people would otherwise pick."""
-    settings, screen, results = ModelSettings(), Console(), []
-    wanted = {file.stem: pd.read_parquet(file)} if file else {name: load(name, data) for name in only.split(",")}
+    settings, screen, results, by_lead = ModelSettings(), Console(width=110), [], []
     chosen = rows.split(",") if rows else list(ROWS)
+    if unknown := set(chosen) - set(ROWS):
+        raise typer.BadParameter(f"--rows: no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    wanted = {file.stem: pd.read_parquet(file)} if file else {name: load(name, data) for name in only.split(",")}
     for dataset, readings in wanted.items():
-        backtest, timing = compare(readings, settings)
-        found = [row for row in rows_of(dataset, backtest, timing) if row["row"] in chosen]
-        results += found
-        screen.print(table_of(dataset, found, len(backtest.stations), len(backtest.origins)))
-        worse = backtest.confidence_worse("ours", "ridge_fleet")
-        screen.print(f"Diebold-Mariano, CRPS over leads 1-48: ours beats ridge_fleet, confidence {1 - worse:.3f}\n")
+        panel = build_panel(readings, settings.step)
+        if validation:
+            panel = split(panel)[0]
+        there = [name for name in chosen if panel.covariates or "_cov" not in name]
+        backtest, timing = compare(panel, settings, there)
+        views = {dataset: backtest}
+        if len(once := distinct(panel)) < len(panel.stations):
+            views[f"{dataset}, distinct series"] = only_stations(backtest, once)
+        for name, view in views.items():
+            found = rows_of(name, view, timing)
+            results += found
+            by_lead.append(view.per_lead().assign(dataset=name))
+            screen.print(table_of(name, found, len(view.stations), len(view.origins)))
+            for line in verdicts(view):
+                screen.print(line)
+            screen.print()
     if json_file is not None:
         json_file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if per_lead is not None:
+        pd.concat(by_lead).to_csv(per_lead, index=False)
 
 
 if __name__ == "__main__":
