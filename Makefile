@@ -28,8 +28,9 @@ check: setup
 up: setup             ## Prefect dashboard, MLflow UI and the schedules; Ctrl-C stops them
 	@$(BIN)/nightcast up
 
-bench: setup          ## accuracy on the embedded sample, beside the baselines
+bench: setup          ## accuracy on the embedded sample, and how fast the network learns
 	@$(BIN)/python benchmarks/accuracy.py --only sample
+	@$(BIN)/python benchmarks/training_speed.py
 
 setup:                ## the venv and the install from the lock; nothing when up to date
 	@if [ "$$(cat $(VENV)/.stamp 2>/dev/null)" != '$(STAMP)' ]; then $(MAKE) --no-print-directory install; fi

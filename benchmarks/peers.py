@@ -12,6 +12,7 @@ from lstm_model.panel.grid import FloatArray
 
 OWN_LAGS, FLEET_LAGS, COVARIATE_LAGS = range(72), range(24), (0, 3, 6, 12, 24)
 PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+UNTESTED = 100.0
 
 Matrix = npt.NDArray[np.float64]
 
@@ -38,12 +39,12 @@ class Ridge(Baseline):
         origins = np.arange(max(OWN_LAGS), len(panel.times) - 1)
         learnt, judged = origins[held_out.training[origins]], origins[held_out.validation[origins]]
         errors = np.zeros(len(PENALTIES))
-        for station in range(len(panel.stations)):
+        for station in range(len(panel.stations)) if len(judged) else ():
             x, y = self._features(panel, station), self._targets(panel, station)
             gram, moment = _normal_equations(x[learnt], y[learnt])
             for which, penalty in enumerate(PENALTIES):
                 errors[which] += np.nanmean(np.abs(x[judged] @ _solve(gram, moment, penalty) - y[judged]))
-        self.penalty = PENALTIES[int(np.argmin(errors))]
+        self.penalty = PENALTIES[int(np.argmin(errors))] if len(judged) else UNTESTED
         self._weights = []
         for station in range(len(panel.stations)):
             x, y = self._features(panel, station), self._targets(panel, station)

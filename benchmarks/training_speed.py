@@ -55,7 +55,7 @@ def rate(learn: Callable[[], int], seconds: float) -> float:
     return origins / spent
 
 
-def dense(history: History, settings: ModelSettings) -> Callable[[], int]:
+def dense(history: History, settings: ModelSettings, batch: int, origins: int) -> Callable[[], int]:
     """A step of our loop: windows cut, anchor, network, loss, gradient."""
     everything = np.ones(history.steps, bool)
     held_out = HeldOut(training=everything, validation=~everything, calibration=~everything, fitted=everything)
@@ -65,13 +65,13 @@ def dense(history: History, settings: ModelSettings) -> Callable[[], int]:
     burn_in, chance = burn_in_of(anchor, settings.context), np.random.default_rng(0)
 
     def learn() -> int:
-        rows = chance.integers(len(history.truth), size=BATCH)
-        starts = chance.integers(history.steps - burn_in - ORIGINS_PER_WINDOW, size=BATCH)
-        windows = cut_windows(history, anchor, rows, starts, burn_in + ORIGINS_PER_WINDOW, burn_in)
+        rows = chance.integers(len(history.truth), size=batch)
+        starts = chance.integers(history.steps - burn_in - origins, size=batch)
+        windows = cut_windows(history, anchor, rows, starts, burn_in + origins, burn_in)
         truth, known = targets_of(history, windows, settings.horizon)
         quantiles = to_quantiles(network(windows.inputs, burn_in), windows.anchor, windows.gaps)
         _step(pinball_loss(quantiles, truth, known), optimizer)
-        return BATCH * ORIGINS_PER_WINDOW
+        return batch * origins
 
     return learn
 
@@ -109,6 +109,8 @@ def main(
     stations: Annotated[int, typer.Option(help="Stations of the invented fleet.")] = 12,
     days: Annotated[int, typer.Option(help="Days of its history.")] = 365,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+    batch: Annotated[int, typer.Option(help="Windows a step of ours.")] = BATCH,
+    segment: Annotated[int, typer.Option(help="Origins a window of ours.")] = ORIGINS_PER_WINDOW,
     seconds: Annotated[float, typer.Option(help="How long each loop is measured.")] = 10.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
 ) -> None:
@@ -118,7 +120,7 @@ def main(
     scaling = Scaling.fit(panel, np.ones(len(panel.times), bool))
     neighbours = choose_neighbours(panel.temperature_c, settings.neighbours)
     history = scaled_history(panel, scaling, neighbours)
-    loops = {"windowed nn.LSTM": windowed(history, settings), "ours": dense(history, settings)}
+    loops = {"windowed nn.LSTM": windowed(history, settings), "ours": dense(history, settings, batch, segment)}
     rates = {name: rate(learn, seconds) for name, learn in loops.items()}
     sizes = f"context {settings.context}, horizon {settings.horizon}, hidden {settings.hidden_size}"
     table = Table(title=f"origins learnt from in a second: {sizes}, {threads} threads", title_justify="left")

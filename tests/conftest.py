@@ -7,20 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import NOW, SMALL, Person, fleet_readings, store_of
+from support import NOW, SMALL, Person, fleet_readings, store_of, with_pressure
 
 from lstm_model.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
 def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with 80 days of three stations and a first champion, trained at NOW."""
+    """A workspace with 80 days of three stations, with a covariate, and a first champion, trained at NOW."""
     from lstm_model.registry import promote_challenger, train_candidate
 
     home = tmp_path_factory.mktemp("template")
     (home / "nightcast.toml").write_text(SMALL)
     workspace = Workspace.find(home, {})
-    store_of(workspace).upsert(fleet_readings())
+    store_of(workspace).upsert(with_pressure(fleet_readings()))
     train_candidate(workspace, NOW)
     assert promote_challenger(workspace, NOW).decision.promote
     return home

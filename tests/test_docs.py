@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support import fleet_readings, with_pressure
 
 from flows.commands import app
 from lstm_model.readings.quality import CHECKS
@@ -33,6 +35,19 @@ def test_the_stations_file_shown_is_valid(page: str, block: str, tmp_path: Path)
     (tmp_path / STATIONS_FILE).parent.mkdir()
     (tmp_path / STATIONS_FILE).write_text(block, encoding="utf-8")
     assert Stations.read(tmp_path).known
+
+
+def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = [block for _, block in blocks("python")]
+    readings = with_pressure(fleet_readings(days=20, stations=2))
+    columns = ["station_id", "observed_at", "temperature_c", "pressure_hpa"]
+    readings[columns].to_csv(tmp_path / "readings.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    said: dict[str, Any] = {}
+    exec(example, said)
+    assert len(said["forecast"].dropna()) == 2 * 48
+    assert said["forecaster"].covariates == ["pressure_hpa"]
+    assert (tmp_path / "model" / "weights.safetensors").exists()
 
 
 def test_commands_shown_exist() -> None:

@@ -276,9 +276,9 @@ class Forecaster:
 
     # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write weights as safetensors and everything else as JSON; nothing in it is code."""
-        fitted = self.fitted
+        fitted, folder = self.fitted, Path(folder)
         quantities = {"temperature": fitted.scaling.temperature}
         quantities |= {f"covariate.{covariate.name}": covariate.usual for covariate in fitted.scaling.covariates}
         arrays = {
@@ -311,12 +311,13 @@ class Forecaster:
         (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Forecaster:
+    def load(cls, folder: str | Path) -> Forecaster:
         """Read what `save` wrote.
 
         Raises:
             ModelUnavailable: a file is missing or damaged, or was written in a format this version cannot read.
         """
+        folder = Path(folder)
         try:
             description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
             if description["format"] != FORMAT:

@@ -26,7 +26,9 @@ mlflow.set_tracking_uri(database)
 model = mlflow.pyfunc.load_model("models:/nightcast@champion")
 frame = pd.read_parquet(readings)
 forecast = model.predict(frame)
+without = model.predict(frame.drop(columns="pressure_hpa"))
 print(json.dumps({"rows": len(forecast), "median": forecast["temperature_c"].tolist(),
+                  "without": without["temperature_c"].tolist(),
                   "code": sys.modules["lstm_model"].__file__}))
 """
 
@@ -39,10 +41,11 @@ def package_of(workspace: Workspace) -> Path:
 def test_it_loads_where_the_project_is_not_importable(trained: Workspace, tmp_path: Path) -> None:
     issued = issue_forecast(trained, NOW, NOW)
     package = package_of(trained)
-    readings = store_of(trained).read(NOW, since=NOW - pd.Timedelta("48h"))
+    readings = store_of(trained).read(NOW, since=NOW - pd.Timedelta("48h"), covariates=True)
     readings = readings.assign(
         observed_at=readings["observed_at"].dt.tz_localize(None),
         temperature_c=readings["temperature_c"].astype("float64"),
+        pressure_hpa=readings["pressure_hpa"].astype("float64"),
     )
     readings.to_parquet(tmp_path / "readings.parquet")
     project = str(Path(__file__).parents[2])
@@ -56,6 +59,8 @@ def test_it_loads_where_the_project_is_not_importable(trained: Workspace, tmp_pa
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout.splitlines()[-1])
     assert told["code"].startswith(str(package))
+    assert pd.Series(told["without"]).notna().all()
+    assert told["without"] != told["median"]
     served = issued.forecast.sort_values(["station_id", "lead_hours"])["temperature_c"]
     pd.testing.assert_series_equal(
         pd.Series(told["median"]), served.astype("float64"), check_names=False, check_index=False, atol=1e-4

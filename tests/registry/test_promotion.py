@@ -7,7 +7,7 @@ from collections.abc import Callable
 import mlflow
 import pandas as pd
 import pytest
-from support import NOW, fleet_readings, store_of
+from support import NOW, SMALL, fleet_readings, store_of, with_pressure
 
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
 from lstm_model.registry import (
@@ -49,8 +49,10 @@ def test_an_equal_challenger_of_a_young_champion_stays_challenger(trained: Works
 
 
 def test_an_equal_challenger_replaces_a_champion_of_a_week(trained: Workspace) -> None:
+    (trained.home / "nightcast.toml").write_text(SMALL + "margin = 0.1\n")  # so small models differ by chance
+    trained = Workspace.find(trained.home, {})
     later = NOW + pd.Timedelta("7D")
-    store_of(trained).upsert(fleet_readings(days=7, end=later, seed=5))
+    store_of(trained).upsert(with_pressure(fleet_readings(days=7, end=later, seed=5)))
     train_candidate(trained, later)
     promotion = promote_challenger(trained, later)
     assert promotion.decision.rule in ("refresh", "significantly_better")
