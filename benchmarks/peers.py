@@ -11,7 +11,7 @@ from lstm_model.panel import ClimatologyModel, Panel, carry_forward, hold_out_bl
 from lstm_model.panel.grid import FloatArray
 
 OWN_LAGS, FLEET_LAGS, COVARIATE_LAGS = range(72), range(24), (0, 3, 6, 12, 24)
-PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0, 100000.0)
 UNTESTED = 100.0
 
 Matrix = npt.NDArray[np.float64]
@@ -20,8 +20,8 @@ Matrix = npt.NDArray[np.float64]
 class Ridge(Baseline):
     """One ridge a station on its anomalies' last 72 steps, for every lead; its past errors are its spread.
 
-    The penalty is chosen on the same validation blocks as ours, one for the fleet; the weights are then fitted on the
-    whole training span, those blocks included.
+    The penalty, one for the fleet, is chosen on all the blocks that ours validates and calibrates on; the weights are
+    then fitted on the whole training span, those blocks included. So are the errors that make its intervals.
 
     Args:
         fleet: also the last 24 steps of every other station.
@@ -35,26 +35,29 @@ class Ridge(Baseline):
     def _learn(self, panel: Panel) -> None:
         self._climatology = {name: ClimatologyModel.fit(_as_panel(panel, name)) for name in self._quantities(panel)}
         self._spread = {name: np.nanstd(self._anomaly(panel, name)) for name in self._climatology}
+        filled = self._filled_all(panel)
         held_out = hold_out_blocks(panel.times, self.horizon)
         origins = np.arange(max(OWN_LAGS), len(panel.times) - 1)
-        learnt, judged = origins[held_out.training[origins]], origins[held_out.validation[origins]]
+        learnt = origins[held_out.training[origins]]
+        judged = origins[(held_out.validation | held_out.calibration)[origins]]
         errors = np.zeros(len(PENALTIES))
         for station in range(len(panel.stations)) if len(judged) else ():
-            x, y = self._features(panel, station), self._targets(panel, station)
+            x, y = self._features(filled, station), self._targets(panel, station)
             gram, moment = _normal_equations(x[learnt], y[learnt])
             for which, penalty in enumerate(PENALTIES):
                 errors[which] += np.nanmean(np.abs(x[judged] @ _solve(gram, moment, penalty) - y[judged]))
         self.penalty = PENALTIES[int(np.argmin(errors))] if len(judged) else UNTESTED
         self._weights = []
         for station in range(len(panel.stations)):
-            x, y = self._features(panel, station), self._targets(panel, station)
+            x, y = self._features(filled, station), self._targets(panel, station)
             self._weights.append(_solve(*_normal_equations(x[origins], y[origins]), self.penalty))
 
     def _point(self, panel: Panel, origins: npt.NDArray[np.intp]) -> FloatArray:
         timeline = pd.date_range(panel.times[0], periods=len(panel.times) + self.horizon, freq=panel.step)
         usual = self._climatology["temperature_c"].values(panel.stations, timeline)
         ahead = origins[:, None] + np.arange(1, self.horizon + 1)
-        anomaly = [self._features(panel, row)[origins] @ weights for row, weights in enumerate(self._weights)]
+        filled = self._filled_all(panel)
+        anomaly = [self._features(filled, row)[origins] @ weights for row, weights in enumerate(self._weights)]
         return (usual[:, ahead] + np.stack(anomaly) * self._spread["temperature_c"]).astype(np.float32)
 
     def _quantities(self, panel: Panel) -> list[str]:
@@ -68,15 +71,18 @@ class Ridge(Baseline):
         scaled = (self._anomaly(panel, name) / self._spread[name]).astype(np.float32)
         return carry_forward(scaled, steps_since_observed(scaled), panel.step)
 
-    def _features(self, panel: Panel, station: int) -> FloatArray:
+    def _filled_all(self, panel: Panel) -> dict[str, FloatArray]:
+        return {name: self._filled(panel, name) for name in self._climatology}
+
+    def _features(self, filled: dict[str, FloatArray], station: int) -> FloatArray:
         """(T, F + 1) lags and one; zeros where the panel does not reach back so far."""
-        filled = {name: self._filled(panel, name) for name in self._climatology}
-        temperature = filled.pop("temperature_c")
-        others = [row for row in range(len(panel.stations)) if row != station and self._fleet]
+        temperature = filled["temperature_c"]
+        its = [values for name, values in filled.items() if name != "temperature_c"]
+        others = [row for row in range(len(temperature)) if row != station and self._fleet]
         wanted = [(temperature[station], lag) for lag in OWN_LAGS]
         wanted += [(temperature[row], lag) for row in others for lag in FLEET_LAGS]
-        wanted += [(values[station], lag) for values in filled.values() for lag in COVARIATE_LAGS]
-        x = np.ones((len(panel.times), len(wanted) + 1), np.float32)
+        wanted += [(values[station], lag) for values in its for lag in COVARIATE_LAGS]
+        x = np.ones((temperature.shape[1], len(wanted) + 1), np.float32)
         for column, (values, lag) in enumerate(wanted):
             x[:lag, column] = 0.0
             x[lag:, column] = values[: len(values) - lag]

@@ -6,7 +6,7 @@
 Both loops train an LSTM of the same width on the same readings, with the same quantile loss, for the same horizon and
 context; the usual loop sends each origin's whole context through `nn.LSTM` and learns from its last state, and it reads
 only the station itself and the clock. Ours also cuts neighbours' inputs and works out the anchor. Counted are origins
-learnt from in a second.
+learnt from in a second; neighbouring origins of ours share their past, 72 to 239 steps of it.
 """
 
 from __future__ import annotations

@@ -182,11 +182,14 @@ def fit_weights(
     for station in range(stations):
         features = features_of(station)
         y = _changes(level, truth, station, origins, horizon)
-        told = np.isfinite(y).mean(axis=1) >= 0.5  # a lead without truth then says: no departure
+        known = np.isfinite(y)
+        told: BoolArray = np.any(known, axis=1)
         x_told = features[origins - first][told].numpy()
         departure = np.nan_to_num(y[told] - x_told @ weights[-1])
         weighed = x_told * root[told] ** 2
         gram, moment = (weighed.T @ x_told).astype(np.float64), weighed.T @ departure
+        # One factorisation serves all leads: what a lead was told of some origins is taken to hold for all of them.
+        moment *= weight[origins][told].sum() / np.maximum(weight[origins] @ known, 1.0)
         x_check = features[checks - first].numpy()
         left = _changes(level, truth, station, checks, horizon) - x_check @ weights[-1]
         weights[station] += _best_departure(gram, moment, wave, x_check, left)

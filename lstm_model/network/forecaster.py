@@ -99,15 +99,17 @@ class Forecaster:
         if not np.isfinite(panel.temperature_c).any():
             raise HistoryTooShort("nothing was observed; a forecaster needs at least a few readings to learn from")
         with threadpool_limits(self.settings.threads):  # numpy's solvers round differently on more threads
-            return self._fit_panel(panel, on_epoch, parent.fitted.networks if parent else ())
+            self._fitted = self._learnt(panel, on_epoch, parent)
+        self._panel = panel
+        return self
 
-    def _fit_panel(
-        self, panel: Panel, on_epoch: Callable[[Epoch], None] | None, parents: tuple[WeatherLSTM, ...]
-    ) -> Forecaster:
+    def _learnt(self, panel: Panel, on_epoch: Callable[[Epoch], None] | None, parent: Forecaster | None) -> Fitted:
         settings = self.settings
         torch.set_num_threads(settings.threads)
         torch.use_deterministic_algorithms(True)
         held_out = hold_out_blocks(panel.times, settings.horizon)
+        seen: npt.NDArray[np.bool_] = np.any(np.isfinite(panel.temperature_c) & held_out.fitted, axis=1)
+        panel = panel.only(seen) if seen.any() else panel  # the others stay unknown, to be met at their own level
         scaling = Scaling.fit(panel, held_out.fitted)
         alone = scaled_history(panel, scaling, np.zeros((len(panel.stations), 0), np.intp))
         neighbours = choose_neighbours(np.where(held_out.fitted, alone.truth, np.nan), settings.neighbours)
@@ -115,6 +117,7 @@ class Forecaster:
         anchor = fit_anchor(history, held_out, settings.horizon, Lags.within(settings.context))
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
 
+        parents = _networks_to_go_on_from(parent, scaling, settings)
         networks = []
         for member in range(settings.ensemble):
             network, epochs = train_network(
@@ -132,9 +135,7 @@ class Forecaster:
             if member == 0:
                 self.epochs = epochs
         fitted = Fitted(scaling, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
-        self._fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
-        self._panel = panel
-        return self
+        return self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
 
     def _calibrated(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> Fitted:
         """The same with offsets that make the intervals of the network, and of its anchor, cover on `origins`."""
@@ -332,6 +333,16 @@ class Forecaster:
         except Exception as error:  # whatever a damaged file makes of itself, the model is not to be had
             raise ModelUnavailable(f"{folder}: the model cannot be loaded: {error}") from error
         return forecaster
+
+
+def _networks_to_go_on_from(
+    parent: Forecaster | None, scaling: Scaling, settings: ModelSettings
+) -> tuple[WeatherLSTM, ...]:
+    """A parent's networks, if they read the same things at the same cadence."""
+    if parent is None or parent.settings.step != settings.step:
+        return ()
+    same = parent.covariates == [covariate.name for covariate in scaling.covariates]
+    return parent.fitted.networks if same else ()
 
 
 def cpu_capability() -> str:

@@ -149,7 +149,8 @@ def cut_windows(history: History, anchor: Anchor, stations: Rows, starts: Rows, 
     its = torch.from_numpy(_stacked([signal.within(here, steps) for signal in history.covariates], flat, axis=1))
     fresh = [(signal.since[here, steps] == 0).astype(np.float32) for signal in history.covariates]
     observed = torch.from_numpy(_stacked(fresh, flat, axis=1))
-    since = torch.from_numpy(np.minimum(history.own.since[here, steps], length).astype(np.float32))
+    ago = history.own.since[here, steps]
+    since = torch.from_numpy(np.where(ago <= np.arange(length), ago, length).astype(np.float32))
     clock = torch.from_numpy(history.clock[steps])
     inputs = build_inputs(own, since, clock, others, its, observed, min(history.day, length))
     features = anchor_features(own, its, others, clock, anchor.lags, burn_in)

@@ -32,8 +32,8 @@ def choose_neighbours(anomaly: FloatArray, most: int) -> npt.NDArray[np.intp]:
     if count == 0:
         return np.zeros((stations, 0), np.intp)
     ahead = max(1, min(_AHEAD, anomaly.shape[1] // 4))
-    filled = np.nan_to_num(anomaly).astype(np.float64)
-    now, change = filled[:, :-ahead], filled[:, ahead:] - filled[:, :-ahead]
+    now = np.nan_to_num(anomaly[:, :-ahead]).astype(np.float64)
+    change = np.nan_to_num(anomaly[:, ahead:] - anomaly[:, :-ahead]).astype(np.float64)
     together, told = now @ now.T, change @ now.T
     return np.array([_forward(together, told[row], row, count) for row in range(stations)], np.intp)
 

@@ -62,8 +62,8 @@ class Usual:
 class Covariate:
     """What a station measures besides the temperature, as far as the temperature does not say it already.
 
-    Where the covariate is missing, what it adds is taken to be nothing: the forecast is then as good as one from
-    the temperature alone.
+    Where the covariate is missing, what it adds is taken to be nothing: the forecast is then about as good as one
+    from the temperature alone.
 
     slope: (S + 1,) how the scaled covariate goes with the scaled temperature of the same step; NaN for a station of
         which too little was seen, and whose covariate is therefore not looked at.
@@ -87,7 +87,8 @@ class Covariate:
         spread = usual.scale[:-1]
         still = (spread <= _SMALLEST_SPREAD) | (spread < _TOO_STILL * np.median(spread))
         own[(both.sum(axis=1) < _FEWEST_READINGS) | still] = np.nan
-        return cls(name, usual, np.append(own, pooled).astype(np.float32))
+        believed = np.isfinite(own).any()
+        return cls(name, usual, np.append(own, pooled if believed else np.nan).astype(np.float32))
 
     def beyond(self, panel: Panel, anomaly: FloatArray) -> FloatArray:
         """(S, T) the scaled covariate less what the temperature says of it; NaN where it was not observed.

@@ -46,6 +46,12 @@ class Panel:
         """Steps `first … stop - 1` of the panel."""
         return self._each(self.times[first:stop], lambda values: values[:, first:stop])
 
+    def only(self, rows: npt.NDArray[np.bool_]) -> Panel:
+        """The panel of some of its stations, (S,) true for those."""
+        stations = tuple(name for name, wanted in zip(self.stations, rows, strict=True) if wanted)
+        covariates = {name: values[rows] for name, values in self.covariates.items()}
+        return Panel(stations, self.times, self.temperature_c[rows], covariates)
+
     def extended_to(self, end: pd.Timestamp) -> Panel:
         """The panel with unobserved steps appended up to `end`."""
         times = pd.date_range(self.times[0], max(end, self.times[-1]), freq=self.step)

@@ -8,6 +8,7 @@ from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import WEIGHTS_FILE
 from lstm_model.network.history import scaled_history
 from lstm_model.panel import Panel
+from lstm_model.settings import ModelSettings
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +21,21 @@ def networks_of(forecaster):
 
 
 def test_a_warm_start_goes_on_from_its_parent(month, tiny, parent):
+    settings = tiny.model_copy(update={"max_epochs": 1})
+    warm, fresh = (Forecaster(settings).fit_panel(month, parent=start) for start in (parent, None))
+    distance = [
+        sum(
+            float((mine - its).square().sum()) for mine, its in zip(networks_of(some), networks_of(parent), strict=True)
+        )
+        for some in (warm, fresh)
+    ]
+    assert distance[0] < 0.1 * distance[1]
+
+
+def test_without_epochs_there_is_only_the_anchor_parent_or_not(month, tiny, parent):
     untaught = Forecaster(tiny.model_copy(update={"max_epochs": 0})).fit_panel(month, parent=parent)
-    assert all((mine == its).all() for mine, its in zip(networks_of(untaught), networks_of(parent), strict=True))
+    origins = np.array([300])
+    np.testing.assert_array_equal(untaught.forecast(month, origins), untaught.ridge().forecast(month, origins))
 
 
 def test_a_warm_start_learns_on_and_is_repeatable(month, tiny, parent, tmp_path):
@@ -61,3 +75,49 @@ def test_with_a_half_life_the_newest_habit_counts(tiny):
         median = Forecaster(settings).fit_panel(panel).forecast(panel, origins)[0, :, 0, 3]
         errors[half_life] = np.abs(median - values[origins + 1]).mean()
     assert errors[3.0] < 0.8 * errors[0.0]
+
+
+# ── stations that say little ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_station_first_heard_after_fitting_is_met_at_its_own_level(fleet, tiny):
+    """It stands in the panel already while there is nothing of it, as at night beside the gate's window."""
+    values = np.vstack([fleet.temperature_c, fleet.temperature_c[:1] - 15])
+    whole = Panel((*fleet.stations, "new"), fleet.times, values)
+    silent = values.copy()
+    silent[3] = np.nan
+    past = Panel(whole.stations, fleet.times, silent).until(fleet.times[1800])
+    forecaster = Forecaster(tiny.model_copy(update={"max_epochs": 0})).fit_panel(past)
+    origins = np.arange(1850, 2100, 60)
+    truth = values[:, origins[:, None] + np.arange(1, tiny.horizon + 1)]
+    errors = np.abs(forecaster.forecast(whole, origins)[..., 3] - truth).mean(axis=(1, 2))
+    assert errors[3] < 1.5 * errors[0]
+
+
+def test_a_station_that_reports_every_other_hour_still_leans_on_its_neighbour(fleet, tiny):
+    chance = np.random.default_rng(1)
+    leader = np.zeros(len(fleet.times))
+    for step in range(1, len(leader)):
+        leader[step] = 0.95 * leader[step - 1] + chance.normal()
+    truth = np.stack([leader, np.roll(leader, 6)]).astype(np.float32)
+    values = truth.copy()
+    values[1, np.arange(len(leader)) % 2 != 0] = np.nan
+    panel = Panel(("leader", "follower"), fleet.times, values)
+    origins = np.arange(1800, 2100)
+    errors = []
+    for neighbours in (0, 1):
+        settings = tiny.model_copy(update={"max_epochs": 0, "neighbours": neighbours})
+        median = Forecaster(settings).fit_panel(panel.until(fleet.times[1700])).forecast(panel, origins)[1, :, :, 3]
+        ahead = origins[:, None] + np.arange(1, tiny.horizon + 1)
+        errors.append(np.nanmean(np.abs(median - truth[1, ahead])))
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_a_block_at_the_very_beginning_does_not_end_the_exam():
+    """Daily readings: before the first validation block there is no room for a burn-in, before a later one there is."""
+    times = pd.date_range("2024-01-01", periods=500, freq="1D", tz="UTC")
+    values = np.random.default_rng(0).normal(size=(2, 500)).astype(np.float32)
+    settings = ModelSettings(frequency="1D", horizon=5, context=60, hidden_size=8, max_epochs=2, neighbours=1)
+    forecaster = Forecaster(settings).fit_panel(Panel(("a", "b"), times, values))
+    assert forecaster.epochs
+    assert all(np.isfinite(epoch.validation_loss) for epoch in forecaster.epochs)
