@@ -35,7 +35,7 @@ class Ridge(Baseline):
     def _learn(self, panel: Panel) -> None:
         self._climatology = {name: ClimatologyModel.fit(_as_panel(panel, name)) for name in self._quantities(panel)}
         self._spread = {name: np.nanstd(self._anomaly(panel, name)) for name in self._climatology}
-        filled = self._filled_all(panel)
+        filled = self._filled(panel)
         held_out = hold_out_blocks(panel.times, self.horizon)
         origins = np.arange(max(OWN_LAGS), len(panel.times) - 1)
         learnt = origins[held_out.training[origins]]
@@ -56,7 +56,7 @@ class Ridge(Baseline):
         timeline = pd.date_range(panel.times[0], periods=len(panel.times) + self.horizon, freq=panel.step)
         usual = self._climatology["temperature_c"].values(panel.stations, timeline)
         ahead = origins[:, None] + np.arange(1, self.horizon + 1)
-        filled = self._filled_all(panel)
+        filled = self._filled(panel)
         anomaly = [self._features(filled, row)[origins] @ weights for row, weights in enumerate(self._weights)]
         return (usual[:, ahead] + np.stack(anomaly) * self._spread["temperature_c"]).astype(np.float32)
 
@@ -67,12 +67,14 @@ class Ridge(Baseline):
         values = _as_panel(panel, name)
         return values.temperature_c - self._climatology[name].values(panel.stations, panel.times)
 
-    def _filled(self, panel: Panel, name: str) -> FloatArray:
-        scaled = (self._anomaly(panel, name) / self._spread[name]).astype(np.float32)
-        return carry_forward(scaled, steps_since_observed(scaled), panel.step)
-
-    def _filled_all(self, panel: Panel) -> dict[str, FloatArray]:
-        return {name: self._filled(panel, name) for name in self._climatology}
+    def _filled(self, panel: Panel) -> dict[str, FloatArray]:
+        """Every quantity's scaled anomalies, gaps filled from the past."""
+        scaled = {
+            name: (self._anomaly(panel, name) / spread).astype(np.float32) for name, spread in self._spread.items()
+        }
+        return {
+            name: carry_forward(values, steps_since_observed(values), panel.step) for name, values in scaled.items()
+        }
 
     def _features(self, filled: dict[str, FloatArray], station: int) -> FloatArray:
         """(T, F + 1) lags and one; zeros where the panel does not reach back so far."""

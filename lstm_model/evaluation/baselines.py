@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lstm_model.panel import ClimatologyModel, Panel, carry_forward, steps_since_observed
+from lstm_model.panel import ClimatologyModel, Panel, carry_forward, steps_since_observed, values_ahead
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import QUANTILES
 
@@ -145,9 +145,7 @@ def fit_baselines(panel: Panel, horizon: int) -> dict[str, Baseline]:
 
 def truth_at(panel: Panel, origins: npt.NDArray[np.intp], horizon: int) -> FloatArray:
     """Observed values at every lead: (S, O, H) °C, NaN where nothing was observed or the panel ends."""
-    ahead = origins[:, None] + np.arange(1, horizon + 1)
-    inside = ahead < len(panel.times)
-    return np.where(inside, panel.temperature_c[:, np.minimum(ahead, len(panel.times) - 1)], np.float32(np.nan))
+    return values_ahead(panel.temperature_c, origins, horizon)
 
 
 def _last_values(values: FloatArray) -> FloatArray:

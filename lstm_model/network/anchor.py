@@ -24,7 +24,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lstm_model.panel import HeldOut
+from lstm_model.panel import HeldOut, values_ahead
 from lstm_model.panel.grid import FloatArray
 from lstm_model.panel.signals import DAY_WAVES, WAVES
 from lstm_model.settings import MEDIAN, QUANTILES
@@ -163,7 +163,8 @@ def fit_weights(
     stations, first = len(level), min(lags.reach, level.shape[1])
     origins = np.flatnonzero(held_out.training[first:]) + first
     checks = np.flatnonzero(held_out.validation[first:]) + first
-    root = np.sqrt(weight[origins])[:, None]
+    taught = weight[origins]
+    root = np.sqrt(taught)[:, None]
 
     # The fleet together: no neighbours, which mean something else at every station.
     for station in range(stations):
@@ -186,10 +187,10 @@ def fit_weights(
         told: BoolArray = np.any(known, axis=1)
         x_told = features[origins - first][told].numpy()
         departure = np.nan_to_num(y[told] - x_told @ weights[-1])
-        weighed = x_told * root[told] ** 2
+        weighed = x_told * taught[told][:, None]
         gram, moment = (weighed.T @ x_told).astype(np.float64), weighed.T @ departure
         # One factorisation serves all leads: what a lead was told of some origins is taken to hold for all of them.
-        moment *= weight[origins][told].sum() / np.maximum(weight[origins] @ known, 1.0)
+        moment *= taught[told].sum() / np.maximum(taught @ known, 1.0)
         x_check = features[checks - first].numpy()
         left = _changes(level, truth, station, checks, horizon) - x_check @ weights[-1]
         weights[station] += _best_departure(gram, moment, wave, x_check, left)
@@ -209,10 +210,7 @@ def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, npt.ND
 
 def _changes(level: FloatArray, truth: FloatArray, station: int, origins: npt.NDArray[np.intp], horizon: int) -> Matrix:
     """(N, H) change from the origin to each lead, NaN where there is no truth."""
-    ahead = origins[:, None] + np.arange(1, horizon + 1)
-    inside = ahead < truth.shape[1]
-    values = np.where(inside, truth[station][np.minimum(ahead, truth.shape[1] - 1)], np.nan)
-    return values.astype(np.float64) - level[station][origins][:, None]
+    return values_ahead(truth[station], origins, horizon).astype(np.float64) - level[station][origins][:, None]
 
 
 def _normal_equations(x: FloatArray, y: Matrix) -> tuple[Matrix, Matrix]:

@@ -111,13 +111,13 @@ class Forecaster:
         seen: npt.NDArray[np.bool_] = np.any(np.isfinite(panel.temperature_c) & held_out.fitted, axis=1)
         panel = panel.only(seen) if seen.any() else panel  # the others stay unknown, to be met at their own level
         scaling = Scaling.fit(panel, held_out.fitted)
-        alone = scaled_history(panel, scaling, np.zeros((len(panel.stations), 0), np.intp))
-        neighbours = choose_neighbours(np.where(held_out.fitted, alone.truth, np.nan), settings.neighbours)
+        anomaly = scaling.temperature.anomaly(panel, panel.temperature_c)
+        neighbours = choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
         history = scaled_history(panel, scaling, neighbours, settings.half_life_days)
         anchor = fit_anchor(history, held_out, settings.horizon, Lags.within(settings.context))
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
 
-        parents = _networks_to_go_on_from(parent, scaling, settings)
+        parents = _networks_to_go_on_from(parent, scaling, neighbours, settings)
         networks = []
         for member in range(settings.ensemble):
             network, epochs = train_network(
@@ -336,12 +336,17 @@ class Forecaster:
 
 
 def _networks_to_go_on_from(
-    parent: Forecaster | None, scaling: Scaling, settings: ModelSettings
+    parent: Forecaster | None, scaling: Scaling, neighbours: npt.NDArray[np.intp], settings: ModelSettings
 ) -> tuple[WeatherLSTM, ...]:
-    """A parent's networks, if they read the same things at the same cadence."""
-    if parent is None or parent.settings.step != settings.step:
+    """A parent's networks, if they read the same things at the same cadence and have the same shape."""
+    if parent is None:
         return ()
-    same = parent.covariates == [covariate.name for covariate in scaling.covariates]
+    theirs, ours = parent.settings, settings
+    same = (
+        (theirs.step, theirs.horizon, theirs.hidden_size) == (ours.step, ours.horizon, ours.hidden_size)
+        and parent.covariates == [covariate.name for covariate in scaling.covariates]
+        and parent.fitted.neighbours.shape[1] == neighbours.shape[1]
+    )
     return parent.fitted.networks if same else ()
 
 

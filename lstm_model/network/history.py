@@ -13,7 +13,7 @@ from torch import Tensor
 from lstm_model.network.anchor import Anchor, Lags, anchor_features, error_gaps, fit_weights
 from lstm_model.network.scaling import Scaling
 from lstm_model.network.weather_lstm import build_inputs
-from lstm_model.panel import HeldOut, Panel, calendar, carry_forward, steps_since_observed
+from lstm_model.panel import HeldOut, Panel, calendar, carry_forward, steps_since_observed, values_ahead
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import QUANTILES
 
@@ -180,18 +180,13 @@ def fit_anchor(history: History, held_out: HeldOut, horizon: int, lags: Lags) ->
         features = history.features(station, lags)[torch.from_numpy(origins - lags.reach)]
         level = torch.from_numpy(history.own.filled[station][origins])
         point = anchor.point(np.array([station]), features[None], level[None])[0].numpy()
-        errors[station] = _ahead(history, np.full(1, station), origins[None], horizon)[0] - point
+        errors[station] = values_ahead(history.truth[station], origins, horizon) - point
     return Anchor(weights, error_gaps(errors), lags)
-
-
-def _ahead(history: History, stations: Rows, origins: Rows, horizon: int) -> FloatArray:
-    """Truth at every lead of every origin, (B, m, H); NaN where there is none."""
-    ahead = origins[:, :, None] + np.arange(1, horizon + 1)
-    values = history.truth[stations[:, None, None], np.minimum(ahead, history.steps - 1)]
-    return np.where(ahead < history.steps, values, np.float32(np.nan))
 
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:
     """Truth at every lead of every origin, and 1 where there is one: both (B, origins, H)."""
-    values = _ahead(history, windows.stations, windows.origins, horizon)
-    return torch.from_numpy(np.nan_to_num(values)), torch.from_numpy(~np.isnan(values)).float()
+    ahead = windows.origins[:, :, None] + np.arange(1, horizon + 1)  # every window has origins of its own
+    values = history.truth[windows.stations[:, None, None], np.minimum(ahead, history.steps - 1)]
+    known = (ahead < history.steps) & ~np.isnan(values)
+    return torch.from_numpy(np.where(known, values, np.float32(0.0))), torch.from_numpy(known).float()

@@ -53,6 +53,11 @@ class Usual:
                 base[row] += np.nanmean(departure)
         return base
 
+    def anomaly(self, panel: Panel, values: FloatArray) -> FloatArray:
+        """(S, T) departures from the usual, in spreads; NaN where unobserved."""
+        scaled: FloatArray = (values - self.base(panel, values)) / self.scale[self.rows(panel), None]
+        return scaled
+
     def rows(self, panel: Panel) -> npt.NDArray[np.intp]:
         """(S,) the row of each of the panel's stations among the known ones, -1 for an unknown one."""
         return pd.Index(self.climatology.stations).get_indexer(list(panel.stations))
@@ -78,7 +83,7 @@ class Covariate:
         """Learn from the usable steps; `anomaly` is the temperature's, scaled, (S, T)."""
         values = _finite(panel.covariates[name])
         usual = Usual.fit(Panel(panel.stations, panel.times, values), usable, _SMALLEST_SPREAD)
-        scaled = (values - usual.base(panel, values)) / usual.scale[:-1, None]
+        scaled = usual.anomaly(panel, values)
         both = np.isfinite(scaled) & np.isfinite(anomaly) & usable
         mine, its = np.where(both, scaled, 0.0), np.where(both, anomaly, 0.0)
         products, squares = (mine * its).sum(axis=1), (its * its).sum(axis=1)
@@ -98,10 +103,8 @@ class Covariate:
         values = panel.covariates.get(self.name)
         if values is None:
             return np.full_like(anomaly, np.nan)
-        values = _finite(values)
-        rows = self.usual.rows(panel)
-        scaled = (values - self.usual.base(panel, values)) / self.usual.scale[rows, None]
-        return np.clip(scaled - self.slope[rows, None] * anomaly, -_LOUDEST, _LOUDEST).astype(np.float32)
+        scaled, slope = self.usual.anomaly(panel, _finite(values)), self.slope[self.usual.rows(panel), None]
+        return np.clip(scaled - slope * anomaly, -_LOUDEST, _LOUDEST).astype(np.float32)
 
 
 def _finite(values: FloatArray) -> FloatArray:
@@ -119,8 +122,7 @@ class Scaling:
     def fit(cls, panel: Panel, usable: BoolArray) -> Scaling:
         """Learn from the steps of a panel that may be looked at, (T,)."""
         temperature = Usual.fit(panel, usable, _SMALLEST_SPREAD_C)
-        base = temperature.climatology.values(panel.stations, panel.times)
-        anomaly = ((panel.temperature_c - base) / temperature.scale[:-1, None]).astype(np.float32)
+        anomaly = temperature.anomaly(panel, panel.temperature_c)
         told = [name for name, values in panel.covariates.items() if np.isfinite(values[:, usable]).any()]
         return cls(temperature, tuple(Covariate.fit(name, panel, anomaly, usable) for name in sorted(told)))
 

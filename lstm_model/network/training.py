@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
 
 from lstm_model.errors import ModelUnavailable
@@ -63,49 +64,34 @@ def train_network(
         context: steps of past a forecast will see.
         max_epochs: passes at most; 0 returns the anchor unchanged.
         seed: of initialisation, order and dropout.
-        parent: an earlier network to go on from, where its shape is the same.
+        parent: an earlier network of the same shape to go on from.
         on_epoch: called after every pass.
 
     Returns:
         The network, and every epoch's losses; epoch 0 is the anchor, or the parent, before any step.
     """
     torch.manual_seed(seed)
-    chance = np.random.default_rng(seed)
     neighbours, covariates = history.neighbours.shape[1], len(history.covariates)
     network = WeatherLSTM(neighbours, covariates, hidden_size, anchor.horizon, DROPOUT)
     burn_in = burn_in_of(anchor, context)
-    length = min(burn_in + ORIGINS_PER_WINDOW, history.steps)
-    if max_epochs == 0 or length <= burn_in or not held_out.training[burn_in:].any():
+    if max_epochs == 0 or history.steps <= burn_in or not held_out.training[burn_in:].any():
         return network.eval(), []
-    if parent is not None and _shapes(parent) == _shapes(network):
+    if parent is not None:
         network.load_state_dict(parent.state_dict())
     lesson = _Lesson(network, history, anchor, held_out, burn_in)
-    stations = len(history.truth)
-    wanted = math.ceil(stations * history.steps / (ORIGINS_PER_WINDOW * BATCH))
-    steps_per_epoch = min(max(wanted, 1), _MOST_STEPS_PER_EPOCH)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_epochs * steps_per_epoch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_epochs * lesson.steps_per_epoch)
+    chance = np.random.default_rng(seed)
     untaught_loss, best_share = lesson.validate()
     epochs = [Epoch(0, math.nan, untaught_loss)]
     best, best_state = epochs[0], copy.deepcopy(network.state_dict())
     for number in range(1, max_epochs + 1):
-        network.train()
-        total = 0.0
-        for _ in range(steps_per_epoch):
-            rows = chance.integers(stations, size=BATCH)
-            starts = chance.integers(history.steps - length + 1, size=BATCH)
-            loss = lesson.loss(cut_windows(history, anchor, rows, starts, length, burn_in))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach())
+        training_loss = lesson.teach(optimizer, schedule, chance)
         validation_loss, share = lesson.validate()
-        epochs.append(Epoch(number, total / steps_per_epoch, validation_loss))
+        epochs.append(Epoch(number, training_loss, validation_loss))
         if on_epoch is not None:
             on_epoch(epochs[-1])
-        if not math.isfinite(total):
+        if not math.isfinite(training_loss):
             raise ModelUnavailable(f"training diverged in epoch {number}: its loss is no number any more")
         if not lesson.has_exam or validation_loss < best.validation_loss:
             best, best_share, best_state = epochs[-1], share, copy.deepcopy(network.state_dict())
@@ -123,15 +109,14 @@ def burn_in_of(anchor: Anchor, context: int) -> int:
     return min(max(_BURN_IN, anchor.lags.reach), context - 1)
 
 
-def _shapes(network: WeatherLSTM) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in network.state_dict().items()}
-
-
 class _Lesson:
     """What a network is taught and examined on: the same from the first step to the last."""
 
     def __init__(self, network: WeatherLSTM, history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> None:
-        self._network, self._history, self._burn_in = network, history, burn_in
+        self._network, self._history, self._anchor, self._burn_in = network, history, anchor, burn_in
+        self._length = min(burn_in + ORIGINS_PER_WINDOW, history.steps)
+        wanted = math.ceil(history.truth.size / (ORIGINS_PER_WINDOW * BATCH))
+        self.steps_per_epoch = min(wanted, _MOST_STEPS_PER_EPOCH)
         self._taught = held_out.training * history.weight
         self._examined = held_out.validation.astype(np.float32)
         self._exam = _validation_windows(history, anchor, held_out, burn_in)
@@ -141,10 +126,24 @@ class _Lesson:
         """Whether there are validation blocks to stop by."""
         return self._exam is not None
 
-    def loss(self, windows: Windows) -> Tensor:
-        """Loss over the windows' origins that may be learnt from."""
-        (loss,) = self._losses(windows, self._taught, (1.0,))
-        return loss
+    def teach(
+        self, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler, chance: Generator
+    ) -> float:
+        """One pass over windows drawn by chance, of whose origins those teach that may; returns the mean loss."""
+        self._network.train()
+        total = 0.0
+        for _ in range(self.steps_per_epoch):
+            rows = chance.integers(len(self._history.truth), size=BATCH)
+            starts = chance.integers(self._history.steps - self._length + 1, size=BATCH)
+            windows = cut_windows(self._history, self._anchor, rows, starts, self._length, self._burn_in)
+            (loss,) = self._losses(windows, self._taught, (1.0,))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach())
+        return total / self.steps_per_epoch
 
     def validate(self) -> tuple[float, float]:
         """The loss on the validation blocks, and the share of the correction that reaches it."""

@@ -3,7 +3,7 @@
 from lstm_model.panel.climatology import ClimatologyModel
 from lstm_model.panel.grid import Panel, build_panel
 from lstm_model.panel.holdout import HeldOut, hold_out_blocks
-from lstm_model.panel.signals import calendar, carry_forward, steps_since_observed
+from lstm_model.panel.signals import calendar, carry_forward, steps_since_observed, values_ahead
 
 __all__ = [
     "ClimatologyModel",
@@ -14,4 +14,5 @@ __all__ = [
     "carry_forward",
     "hold_out_blocks",
     "steps_since_observed",
+    "values_ahead",
 ]

@@ -40,6 +40,13 @@ def carry_forward(anomaly: FloatArray, since: npt.NDArray[np.int32], step: pd.Ti
     return np.where(np.isnan(last), 0.0, last * FILL_DECAY_PER_HOUR**hours).astype(np.float32)
 
 
+def values_ahead(values: FloatArray, origins: npt.NDArray[np.intp], horizon: int) -> FloatArray:
+    """The values at every lead of every origin: (…, T) to (…, O, H); NaN beyond the last step."""
+    ahead = origins[:, None] + np.arange(1, horizon + 1)
+    last = values.shape[-1] - 1
+    return np.where(ahead <= last, values[..., np.minimum(ahead, last)], np.float32(np.nan))
+
+
 def calendar(times: pd.DatetimeIndex, *, knows_seasons: bool) -> FloatArray:
     """Sine and cosine of the hour of the day, of its double, and of the day of the year, UTC: (T, WAVES).
 
