@@ -59,7 +59,7 @@ def dense(history: History, settings: ModelSettings, batch: int, origins: int) -
     """A step of our loop: windows cut, anchor, network, loss, gradient."""
     everything = np.ones(history.steps, bool)
     held_out = HeldOut(training=everything, validation=~everything, calibration=~everything, fitted=everything)
-    anchor = fit_anchor(history, held_out, settings.horizon, Lags.within(settings.context))
+    anchor, _ = fit_anchor(history, held_out, settings.horizon, Lags.within(settings.context))
     network = WeatherLSTM(history.neighbours.shape[1], 0, settings.hidden_size, settings.horizon, 0.5)
     optimizer = torch.optim.AdamW(network.parameters())
     burn_in, chance = burn_in_of(anchor, settings.context), np.random.default_rng(0)

@@ -163,6 +163,9 @@ class ModelSettings(Section):
         30, description="days of history before the gate's window that training needs at least"
     )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="CPU threads; part of a model's lineage")
+    device: Literal["cpu", "cuda", "mps"] = Field(
+        "cpu", description="what trains; forecasting needs no more than a CPU"
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of every random choice")
 
     @field_validator("frequency")

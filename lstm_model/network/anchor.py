@@ -9,7 +9,8 @@ part of it stands there once more for each wave of the clock: how yesterday's no
 it is morning or night now.
 
 w is fitted on all stations together and serves a station never seen; it knows no neighbours. Δw is the station's own
-departure, drawn towards zero, so that a station with little history leans on the fleet. With no history at all every
+departure, drawn towards zero, so that a station with little history leans on the fleet; how firmly, the fleet's
+validation blocks say. With no history at all every
 weight is zero: the anchor is then the last value, persistence.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -39,12 +41,15 @@ _COVARIATE_COARSE = (0, 6, 24)
 _PENALTIES = (10.0, 100.0, 1000.0, 10000.0)
 _CLOCK_PENALTIES = (10.0, 100.0, 1e5)
 """How much more a weight is drawn to zero that changes with the hour; with the season ten times as much again."""
-_POOL_PENALTY, _PENALTY_UNTESTED = 300.0, (300.0, 1e5)
+_POOL_PENALTY, _PENALTIES_UNTESTED = 300.0, (300.0, 1e5)
+_MOST_JUDGES = 32
 _SMALLEST_GAP = 0.01
 _FEWEST_ERRORS = 200
 
 Matrix = npt.NDArray[np.floating]
+Penalties = tuple[float, float]
 BoolArray = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class Anchor:
         """H."""
         return self.weights.shape[2]
 
-    def point(self, rows: npt.NDArray[np.intp], features: Tensor, level: Tensor) -> Tensor:
+    def point(self, rows: Rows, features: Tensor, level: Tensor) -> Tensor:
         """The forecast, (B, m, H).
 
         Args:
@@ -135,69 +140,116 @@ def anchor_features(own: Tensor, covariates: Tensor, others: Tensor, clock: Tens
     return torch.cat([whole, *(coarse * wave.unsqueeze(-1) for wave in waves)], dim=2)
 
 
-def fit_weights(
-    features_of: Callable[[int], Tensor],
-    level: FloatArray,
-    truth: FloatArray,
-    held_out: HeldOut,
-    weight: FloatArray,
-    lags: Lags,
-    covariates: int,
-    horizon: int,
-) -> FloatArray:
+@dataclass(frozen=True)
+class Lesson:
+    """What the regression is taught.
+
+    features_of: a station's features from step `lags.reach` on, (T - reach, F).
+    level: (S, T) scaled anomalies, gaps filled; truth: the same, NaN where unobserved.
+    held_out: which origins may be learnt from, and which choose the penalties.
+    weight: (T,) how much an origin teaches.
+    lags: what the features look at; covariates: how many there are; horizon: leads.
+    """
+
+    features_of: Callable[[int], Tensor]
+    level: FloatArray
+    truth: FloatArray
+    held_out: HeldOut
+    weight: FloatArray
+    lags: Lags
+    covariates: int
+    horizon: int
+
+    @cached_property
+    def _first(self) -> int:
+        return min(self.lags.reach, self.level.shape[1])
+
+    @cached_property
+    def _origins(self) -> Rows:
+        return np.flatnonzero(self.held_out.training[self._first :]) + self._first
+
+    @cached_property
+    def _columns(self) -> tuple[BoolArray, Rows]:
+        return _columns(self.features_of(0).shape[1], self.lags, self.covariates)
+
+    def pool(self) -> Matrix:
+        """(F, H) the fleet together: no neighbours, which mean something else at every station."""
+        pooled, root = self._columns[0], np.sqrt(self.weight[self._origins])[:, None]
+        size = int(pooled.sum())
+        gram, moment = np.zeros((self.horizon, size, size)), np.zeros((self.horizon, size))
+        for station in range(len(self.level)):
+            x, y = self._cases(station, self._origins)
+            gram_here, moment_here = _normal_equations(x[:, pooled] * root, y * root)
+            gram, moment = gram + gram_here, moment + moment_here
+        penalty = np.diag(self.penalties(_POOL_PENALTY, 1.0)[pooled])
+        weights: Matrix = np.zeros((len(pooled), self.horizon))
+        weights[pooled] = np.linalg.solve(gram + penalty, moment[:, :, None])[:, :, 0].T
+        return weights
+
+    def departure(self, station: int, pool: Matrix) -> tuple[Matrix, Matrix]:
+        """Normal equations, (F, F) and (F, H), of what the fleet's weights leave unexplained at a station.
+
+        One factorisation serves all leads: what a lead was told of some origins is taken to hold for all of them.
+        """
+        x, y = self._cases(station, self._origins)
+        taught, known = self.weight[self._origins], np.isfinite(y)
+        told: BoolArray = np.any(known, axis=1)
+        x_told = x[told]
+        weighed = x_told * taught[told][:, None]
+        moment = weighed.T @ np.nan_to_num(y[told] - x_told @ pool)
+        moment *= taught[told].sum() / np.maximum(taught @ known, 1.0)
+        return (weighed.T @ x_told).astype(np.float64), moment
+
+    def best_penalties(self, pool: Matrix) -> Penalties:
+        """How firmly stations are drawn to the fleet: what does best on its validation blocks.
+
+        One answer for the fleet, of which a large one is asked in part; a firm one where there are no blocks.
+        """
+        checks = np.flatnonzero(self.held_out.validation[self._first :]) + self._first
+        choices = list(product(_PENALTIES, _CLOCK_PENALTIES))
+        errors = np.zeros(len(choices))
+        stations = len(self.level)
+        for station in range(0, stations, max(1, stations // _MOST_JUDGES)) if len(checks) else ():
+            x, y = self._cases(station, checks)
+            left = y - x @ pool
+            if np.isfinite(left).any():
+                gram, moment = self.departure(station, pool)
+                for which, choice in enumerate(choices):
+                    answer = x @ _solve(gram, moment, self.penalties(*choice))
+                    errors[which] += np.nanmean(np.abs(left - answer))
+        return choices[int(np.argmin(errors))] if errors.any() else _PENALTIES_UNTESTED
+
+    def penalties(self, base: float, of_clock: float) -> npt.NDArray[np.float64]:
+        """(F,) how much each weight is drawn to zero; the constant, which stands first, is not."""
+        penalties = base * np.array([1.0, of_clock, 10.0 * of_clock])[self._columns[1]]
+        penalties[0] = 1e-6
+        return penalties
+
+    def _cases(self, station: int, origins: Rows) -> tuple[FloatArray, Matrix]:
+        """(N, F) features, and (N, H) the change from the origin to each lead, NaN where there is no truth."""
+        x: FloatArray = self.features_of(station)[origins - self._first].numpy()
+        ahead = values_ahead(self.truth[station], origins, self.horizon).astype(np.float64)
+        return x, ahead - self.level[station][origins][:, None]
+
+
+def fit_weights(lesson: Lesson, penalties: Penalties | None = None) -> tuple[FloatArray, Penalties]:
     """Solve for the anchor's weights.
 
     Args:
-        features_of: a station's features from step `lags.reach` on, (T - reach, F).
-        level: (S, T) scaled anomalies, gaps filled.
-        truth: (S, T) the same, NaN where unobserved.
-        held_out: which origins may be learnt from, and which choose the penalty.
-        weight: (T,) how much an origin teaches.
-        lags: what the features look at.
-        covariates: how many there are.
-        horizon: leads.
+        lesson: what is learnt from.
+        penalties: as chosen before; the validation blocks choose when None.
 
     Returns:
-        (S + 1, F, H).
+        (S + 1, F, H), and the penalties it was solved with.
     """
-    stations, first = len(level), min(lags.reach, level.shape[1])
-    origins = np.flatnonzero(held_out.training[first:]) + first
-    checks = np.flatnonzero(held_out.validation[first:]) + first
-    taught = weight[origins]
-    root = np.sqrt(taught)[:, None]
-
-    # The fleet together: no neighbours, which mean something else at every station.
-    for station in range(stations):
-        x = features_of(station)[origins - first].numpy()
-        if station == 0:
-            pooled, wave = _columns(x.shape[1], lags, covariates)
-            size = int(pooled.sum())
-            gram, moment = np.zeros((horizon, size, size)), np.zeros((horizon, size))
-        y = _changes(level, truth, station, origins, horizon)
-        gram_here, moment_here = _normal_equations(x[:, pooled] * root, y * root)
-        gram, moment = gram + gram_here, moment + moment_here
-    weights = np.zeros((stations + 1, len(pooled), horizon))
-    weights[:, pooled] = _pool(gram, moment, _penalties(wave, _POOL_PENALTY, 1.0)[pooled])
-
-    # Each station's departure from the fleet, with its neighbours.
-    for station in range(stations):
-        features = features_of(station)
-        y = _changes(level, truth, station, origins, horizon)
-        known = np.isfinite(y)
-        told: BoolArray = np.any(known, axis=1)
-        x_told = features[origins - first][told].numpy()
-        departure = np.nan_to_num(y[told] - x_told @ weights[-1])
-        weighed = x_told * taught[told][:, None]
-        gram, moment = (weighed.T @ x_told).astype(np.float64), weighed.T @ departure
-        # One factorisation serves all leads: what a lead was told of some origins is taken to hold for all of them.
-        moment *= taught[told].sum() / np.maximum(taught @ known, 1.0)
-        x_check = features[checks - first].numpy()
-        left = _changes(level, truth, station, checks, horizon) - x_check @ weights[-1]
-        weights[station] += _best_departure(gram, moment, wave, x_check, left)
-    return weights.astype(np.float32)
+    pool = lesson.pool()
+    chosen = penalties or lesson.best_penalties(pool)
+    stations = range(len(lesson.level))
+    weights = [pool + _solve(*lesson.departure(station, pool), lesson.penalties(*chosen)) for station in stations]
+    return np.stack([*weights, pool]).astype(np.float32), chosen
 
 
-def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, npt.NDArray[np.intp]]:
+def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, Rows]:
     """Of every feature: whether the pool has it, and its wave: 0 none, 1 of the day, 2 of the year."""
     whole = 1 + len(lags.own) + covariates * len(lags.covariate)
     coarse = 1 + len(lags.own_coarse) + covariates * len(lags.covariate_coarse)
@@ -206,11 +258,6 @@ def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, npt.ND
     pooled = [True] * whole + [False] * ends[0] + ([True] * coarse + [False] * ends[1]) * WAVES
     wave = np.repeat([0, *[1] * DAY_WAVES, *[2] * (WAVES - DAY_WAVES)], [whole + ends[0], *[coarse + ends[1]] * WAVES])
     return np.array(pooled), wave
-
-
-def _changes(level: FloatArray, truth: FloatArray, station: int, origins: npt.NDArray[np.intp], horizon: int) -> Matrix:
-    """(N, H) change from the origin to each lead, NaN where there is no truth."""
-    return values_ahead(truth[station], origins, horizon).astype(np.float64) - level[station][origins][:, None]
 
 
 def _normal_equations(x: FloatArray, y: Matrix) -> tuple[Matrix, Matrix]:
@@ -223,33 +270,10 @@ def _normal_equations(x: FloatArray, y: Matrix) -> tuple[Matrix, Matrix]:
     return gram, np.where(missing, 0.0, y).T @ x
 
 
-def _penalties(wave: npt.NDArray[np.intp], base: float, of_clock: float) -> npt.NDArray[np.float64]:
-    """How much each weight is drawn to zero; the constant, which stands first, is not."""
-    penalties = base * np.array([1.0, of_clock, 10.0 * of_clock])[wave]
-    penalties[0] = 1e-6
-    return penalties
-
-
-def _pool(gram: Matrix, moment: Matrix, penalties: npt.NDArray[np.float64]) -> Matrix:
+def _solve(gram: Matrix, moment: Matrix, penalties: npt.NDArray[np.float64]) -> Matrix:
     """(F, H) ridge weights."""
-    solved: Matrix = np.linalg.solve(gram + np.diag(penalties), moment[:, :, None])[:, :, 0].T
+    solved: Matrix = np.linalg.solve(gram + np.diag(penalties), moment)
     return solved
-
-
-def _best_departure(
-    gram: Matrix, moment: Matrix, wave: npt.NDArray[np.intp], x_check: FloatArray, left: Matrix
-) -> Matrix:
-    """The departure whose penalties do best on the validation blocks; a firm one where there are none."""
-    judged = np.isfinite(left).any()
-    choices = list(product(_PENALTIES, _CLOCK_PENALTIES)) if judged else [_PENALTY_UNTESTED]
-    best: Matrix = np.zeros_like(moment)
-    least = np.inf
-    for base, of_clock in choices:
-        candidate: Matrix = np.linalg.solve(gram + np.diag(_penalties(wave, base, of_clock)), moment)
-        error = float(np.nanmean(np.abs(left - x_check @ candidate))) if judged else 0.0
-        if error < least:
-            best, least = candidate, error
-    return best
 
 
 def error_gaps(errors: FloatArray) -> FloatArray:

@@ -5,18 +5,24 @@ Source: Romano, Patterson, Candès, "Conformalized Quantile Regression", 2019, a
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import MEDIAN, QUANTILES
 
+_DOUBT = 2.0
+"""A block's hours are one spell of weather; with so many spells, half of what they ask for is taken to be chance."""
 
-def conformal_offsets(quantiles: FloatArray, truth: FloatArray) -> FloatArray:
+
+def conformal_offsets(quantiles: FloatArray, truth: FloatArray, spells: float = math.inf) -> FloatArray:
     """How far to move each quantile at each lead so that its interval covers as promised.
 
     Args:
         quantiles: (S, O, H, Q) forecasts the model was not trained on, in units of spread.
         truth: (S, O, H), NaN where unobserved.
+        spells: independent spells of weather that the origins come from; few of them move the quantiles less.
 
     Returns:
         (H, Q) to add; zero at the median, and zero where a lead has no truth.
@@ -34,7 +40,7 @@ def conformal_offsets(quantiles: FloatArray, truth: FloatArray) -> FloatArray:
                 level = min(1.0, promised * (1 + 1 / len(scores)))
                 offsets[lead, upper] = np.quantile(scores, level)
                 offsets[lead, lower] = -offsets[lead, upper]
-    return offsets
+    return offsets / np.float32(1 + _DOUBT / spells)
 
 
 def apply_offsets(quantiles: FloatArray, offsets: FloatArray) -> FloatArray:

@@ -21,9 +21,9 @@ from lstm_model.network.cell import Gates, walk_through
 from lstm_model.network.history import History, cut_windows, fit_anchor, scaled_history
 from lstm_model.network.neighbours import choose_neighbours
 from lstm_model.network.scaling import Covariate, Scaling, Usual
-from lstm_model.network.training import Epoch, train_network
+from lstm_model.network.training import Epoch, device_called, train_network
 from lstm_model.network.weather_lstm import WeatherLSTM, to_quantiles
-from lstm_model.panel import ClimatologyModel, Panel, build_panel, hold_out_blocks
+from lstm_model.panel import ClimatologyModel, HeldOut, Panel, build_panel, hold_out_blocks
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import MEDIAN, QUANTILES, ModelSettings
 
@@ -107,6 +107,7 @@ class Forecaster:
         settings = self.settings
         torch.set_num_threads(settings.threads)
         torch.use_deterministic_algorithms(True)
+        device = device_called(settings.device)
         held_out = hold_out_blocks(panel.times, settings.horizon)
         seen: npt.NDArray[np.bool_] = np.any(np.isfinite(panel.temperature_c) & held_out.fitted, axis=1)
         panel = panel.only(seen) if seen.any() else panel  # the others stay unknown, to be met at their own level
@@ -114,7 +115,8 @@ class Forecaster:
         anomaly = scaling.temperature.anomaly(panel, panel.temperature_c)
         neighbours = choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
         history = scaled_history(panel, scaling, neighbours, settings.half_life_days)
-        anchor = fit_anchor(history, held_out, settings.horizon, Lags.within(settings.context))
+        lags = Lags.within(settings.context)
+        anchor, penalties = fit_anchor(history, held_out, settings.horizon, lags)
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
 
         parents = _networks_to_go_on_from(parent, scaling, neighbours, settings)
@@ -128,6 +130,7 @@ class Forecaster:
                 context=settings.context,
                 max_epochs=settings.max_epochs,
                 seed=settings.seed + member,
+                device=device,
                 parent=parents[member] if member < len(parents) else None,
                 on_epoch=on_epoch,
             )
@@ -135,20 +138,24 @@ class Forecaster:
             if member == 0:
                 self.epochs = epochs
         fitted = Fitted(scaling, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
-        return self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
+        fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
+        # Now that the blocks have chosen and judged, the closed-form part learns from them as well.
+        anchor, _ = fit_anchor(history, HeldOut.nothing(history.steps), settings.horizon, lags, penalties)
+        return replace(fitted, anchor=anchor)
 
     def _calibrated(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> Fitted:
         """The same with offsets that make the intervals of the network, and of its anchor, cover on `origins`."""
         origins = origins[origins >= self.settings.context - 1]
         if len(origins) == 0:
             return fitted
+        blocks = 1 + int((np.diff(origins) > 1).sum())
         origins = origins[:: max(1, len(origins) * len(history.truth) // _MOST_CALIBRATION_ORIGINS)]
         truth = history.truth[:, origins[:, None] + np.arange(1, self.settings.horizon + 1)]
         ridge = replace(fitted, networks=())
         return replace(
             fitted,
-            offsets=conformal_offsets(self._quantiles(history, fitted, origins), truth),
-            ridge_offsets=conformal_offsets(self._quantiles(history, ridge, origins), truth),
+            offsets=conformal_offsets(self._quantiles(history, fitted, origins), truth, blocks),
+            ridge_offsets=conformal_offsets(self._quantiles(history, ridge, origins), truth, blocks),
         )
 
     def ridge(self) -> Forecaster:

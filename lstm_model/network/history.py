@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lstm_model.network.anchor import Anchor, Lags, anchor_features, error_gaps, fit_weights
+from lstm_model.network.anchor import Anchor, Lags, Lesson, Penalties, anchor_features, error_gaps, fit_weights
 from lstm_model.network.scaling import Scaling
 from lstm_model.network.weather_lstm import build_inputs
 from lstm_model.panel import HeldOut, Panel, calendar, carry_forward, steps_since_observed, values_ahead
@@ -134,6 +134,11 @@ class Windows:
     origins: Rows
     """(B, n - burn_in) step of each origin."""
 
+    def to(self, device: torch.device) -> Windows:
+        """The same with its tensors on a device."""
+        tensors = {name: getattr(self, name).to(device) for name in ("inputs", "anchor", "gaps")}
+        return replace(self, **tensors)
+
 
 def cut_windows(history: History, anchor: Anchor, stations: Rows, starts: Rows, length: int, burn_in: int) -> Windows:
     """Cut one window a row: station `stations[b]`, steps `starts[b] … starts[b] + length - 1`.
@@ -164,12 +169,18 @@ def _stacked(parts: list[FloatArray], shape: tuple[int, ...], axis: int = 0) -> 
     return np.stack(parts, axis) if parts else np.zeros((*shape[:axis], 0, *shape[axis:]), np.float32)
 
 
-def fit_anchor(history: History, held_out: HeldOut, horizon: int, lags: Lags) -> Anchor:
-    """The closed-form forecast of a fleet's past, and the spread of its errors there."""
-    weights = fit_weights(
+def fit_anchor(
+    history: History, held_out: HeldOut, horizon: int, lags: Lags, penalties: Penalties | None = None
+) -> tuple[Anchor, Penalties]:
+    """The closed-form forecast of a fleet's past with the spread of its errors there, and the penalties it has.
+
+    The validation blocks choose the penalties, unless they are given.
+    """
+    lesson = Lesson(
         lambda station: history.features(station, lags),
         history.own.filled, history.truth, held_out, history.weight, lags, len(history.covariates), horizon,
     )  # fmt: skip
+    weights, penalties = fit_weights(lesson, penalties)
     stations = len(history.truth)
     origins = np.flatnonzero(held_out.training[lags.reach :]) + lags.reach
     most = min(max(_ERRORS_IN_ALL // stations, _FEWEST_ERRORS), _MOST_ERRORS)
@@ -181,7 +192,7 @@ def fit_anchor(history: History, held_out: HeldOut, horizon: int, lags: Lags) ->
         level = torch.from_numpy(history.own.filled[station][origins])
         point = anchor.point(np.array([station]), features[None], level[None])[0].numpy()
         errors[station] = values_ahead(history.truth[station], origins, horizon) - point
-    return Anchor(weights, error_gaps(errors), lags)
+    return Anchor(weights, error_gaps(errors), lags), penalties
 
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:

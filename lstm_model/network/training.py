@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from lstm_model.errors import ModelUnavailable
+from lstm_model.errors import ModelUnavailable, SettingsError
 from lstm_model.network.anchor import Anchor
 from lstm_model.network.history import History, Windows, cut_windows, targets_of
 from lstm_model.network.weather_lstm import WeatherLSTM, pinball_loss, to_quantiles
@@ -31,6 +32,7 @@ _MOST_STEPS_PER_EPOCH = 200
 _LARGEST_GRADIENT = 1.0
 _BURN_IN = 48
 _MOST_EXAM_WINDOWS = 512
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def train_network(
     context: int,
     max_epochs: int,
     seed: int,
+    device: torch.device = CPU,
     parent: WeatherLSTM | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[WeatherLSTM, list[Epoch]]:
@@ -64,6 +67,7 @@ def train_network(
         context: steps of past a forecast will see.
         max_epochs: passes at most; 0 returns the anchor unchanged.
         seed: of initialisation, order and dropout.
+        device: what the network is trained on; it comes back to the CPU.
         parent: an earlier network of the same shape to go on from.
         on_epoch: called after every pass.
 
@@ -78,7 +82,7 @@ def train_network(
         return network.eval(), []
     if parent is not None:
         network.load_state_dict(parent.state_dict())
-    lesson = _Lesson(network, history, anchor, held_out, burn_in)
+    lesson = _Lesson(network.to(device), history, anchor, held_out, burn_in, device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_epochs * lesson.steps_per_epoch)
     chance = np.random.default_rng(seed)
@@ -101,7 +105,23 @@ def train_network(
     with torch.no_grad():  # the head is linear: scaling it scales the correction
         network.head.weight.mul_(best_share)
         network.head.bias.mul_(best_share)
-    return network.eval(), epochs
+    return network.to(CPU).eval(), epochs
+
+
+def device_called(name: str) -> torch.device:
+    """The device to train on.
+
+    Raises:
+        SettingsError: this machine, or this build of torch, has none of that kind.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available[name]:
+        raise SettingsError(f"model.device = {name!r}, but torch finds none here; set model.device to cpu")
+    if name == "cuda":
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # without it, sums may come out another way each time
+    return torch.device(name)
 
 
 def burn_in_of(anchor: Anchor, context: int) -> int:
@@ -112,8 +132,17 @@ def burn_in_of(anchor: Anchor, context: int) -> int:
 class _Lesson:
     """What a network is taught and examined on: the same from the first step to the last."""
 
-    def __init__(self, network: WeatherLSTM, history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> None:
+    def __init__(
+        self,
+        network: WeatherLSTM,
+        history: History,
+        anchor: Anchor,
+        held_out: HeldOut,
+        burn_in: int,
+        device: torch.device,
+    ) -> None:
         self._network, self._history, self._anchor, self._burn_in = network, history, anchor, burn_in
+        self._device = device
         self._length = min(burn_in + ORIGINS_PER_WINDOW, history.steps)
         wanted = math.ceil(history.truth.size / (ORIGINS_PER_WINDOW * BATCH))
         self.steps_per_epoch = min(wanted, _MOST_STEPS_PER_EPOCH)
@@ -156,7 +185,8 @@ class _Lesson:
 
     def _losses(self, windows: Windows, counted: FloatArray, shares: Sequence[float]) -> list[Tensor]:
         truth, known = targets_of(self._history, windows, self._network.horizon)
-        weight = known * torch.from_numpy(counted[windows.origins]).unsqueeze(-1)
+        weight = (known * torch.from_numpy(counted[windows.origins]).unsqueeze(-1)).to(self._device)
+        truth, windows = truth.to(self._device), windows.to(self._device)
         raw = self._network(windows.inputs, self._burn_in)
         answers = (to_quantiles(share * raw, windows.anchor, windows.gaps) for share in shares)
         return [pinball_loss(answer, truth, weight) for answer in answers]

@@ -100,7 +100,7 @@ def pinball_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
         truth: (..., H), anything where the weight is 0.
         weight: (..., H), 0 where there is no truth to learn from.
     """
-    levels = torch.tensor(QUANTILES, dtype=quantiles.dtype)
+    levels = torch.tensor(QUANTILES, dtype=quantiles.dtype, device=quantiles.device)
     error = truth.unsqueeze(-1) - quantiles
     loss = torch.maximum(levels * error, (levels - 1.0) * error).mean(-1)
     return (loss * weight).sum() / weight.sum().clamp(min=1.0)

@@ -30,6 +30,12 @@ class HeldOut:
     calibration: BoolArray
     fitted: BoolArray
 
+    @classmethod
+    def nothing(cls, steps: int) -> HeldOut:
+        """Everything may be learnt from; the last step has no target."""
+        never, always = np.zeros(steps, bool), np.ones(steps, bool)
+        return cls(np.arange(steps) < steps - 1, never, never.copy(), always)
+
 
 def hold_out_blocks(times: pd.DatetimeIndex, horizon: int) -> HeldOut:
     """Spread blocks of ten days over the history, in turn for validation and calibration.
@@ -48,13 +54,11 @@ def hold_out_blocks(times: pd.DatetimeIndex, horizon: int) -> HeldOut:
     blocks = 2 * min(round(steps / (per_day * _DAYS_PER_PAIR)), _MOST_PAIRS)
     if length <= horizon:
         blocks = 0
-    training, fitted = np.ones(steps, bool), np.ones(steps, bool)
-    validation, calibration = np.zeros(steps, bool), np.zeros(steps, bool)
-    training[max(steps - 1, 0) :] = False  # the last step has no target
+    held_out = HeldOut.nothing(steps)
     for block in range(blocks):
         start = int((block + 0.5) * steps / blocks - length / 2)
         end = start + length
-        training[max(start - horizon, 0) : end + horizon] = False
-        fitted[start:end] = False
-        (validation if block % 2 == 0 else calibration)[start : end - horizon] = True
-    return HeldOut(training, validation, calibration, fitted)
+        held_out.training[max(start - horizon, 0) : end + horizon] = False
+        held_out.fitted[start:end] = False
+        (held_out.validation if block % 2 == 0 else held_out.calibration)[start : end - horizon] = True
+    return held_out

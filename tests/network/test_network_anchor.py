@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lstm_model.network import Forecaster
-from lstm_model.network.anchor import Anchor, Lags, anchor_features, error_gaps, fit_weights
+from lstm_model.network.anchor import Anchor, Lags, Lesson, anchor_features, error_gaps, fit_weights
 from lstm_model.panel import HeldOut, Panel, calendar
 from lstm_model.panel.signals import DAY_WAVES, WAVES
 from lstm_model.settings import MEDIAN, QUANTILES
@@ -50,7 +50,7 @@ def features_of(values, neighbours=None, covariate=None, clock=None):
 
 def fit(values, training=True, truth=None, held_out=None, weight=None, **looked_at):
     steps = values.shape[1]
-    return fit_weights(
+    lesson = Lesson(
         features_of(values, **looked_at),
         level=values,
         truth=values if truth is None else truth,
@@ -60,6 +60,7 @@ def fit(values, training=True, truth=None, held_out=None, weight=None, **looked_
         covariates=int("covariate" in looked_at),
         horizon=HORIZON,
     )
+    return fit_weights(lesson)[0]
 
 
 def on_own_values(weights, row, lead=0):

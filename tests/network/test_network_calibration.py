@@ -40,6 +40,12 @@ def test_the_median_stays_and_offsets_mirror():
     np.testing.assert_array_equal(offsets, -offsets[:, ::-1])
 
 
+def test_few_spells_of_weather_are_believed_in_part():
+    whole = conformal_offsets(*made(0.5, seed=0))
+    believed = [conformal_offsets(*made(0.5, seed=0), spells=spells)[0, -1] / whole[0, -1] for spells in (1, 2, 12)]
+    np.testing.assert_allclose(believed, [1 / 3, 1 / 2, 6 / 7], rtol=1e-6)
+
+
 def test_a_lead_without_truth_stays():
     quantiles, truth = made(0.5, seed=0)
     truth[..., 0] = np.nan

@@ -78,6 +78,18 @@ def test_climatology_and_scale_do_not_see_the_held_out_blocks(fleet, tiny):
     np.testing.assert_array_equal(fits[0].neighbours, fits[1].neighbours)
 
 
+def test_the_anchor_learns_from_the_held_out_blocks_once_they_have_judged(fleet, tiny):
+    """The network does not: it would be calibrated on what it knows."""
+    settings = tiny.model_copy(update={"max_epochs": 2})
+    held_out = hold_out_blocks(fleet.times, tiny.horizon)
+    assert held_out.calibration.any()
+    fits = [Forecaster(settings).fit_panel(panel).fitted for panel in (fleet, changed(fleet, held_out.calibration))]
+    before, now = (fit.networks[0].state_dict() for fit in fits)
+    assert all(torch.equal(before[name], now[name]) for name in before)
+    assert np.abs(fits[0].anchor.weights - fits[1].anchor.weights).max() > 0.01
+    assert np.abs(fits[0].offsets - fits[1].offsets).max() > 0.01
+
+
 def test_a_forecast_from_its_context_alone_is_that_from_a_long_panel(fleet, fitted):
     """To a ten-thousandth of a degree: only the order of additions differs."""
     context = fitted.settings.context

@@ -1,13 +1,21 @@
 """What a network is taught by: an earlier one's weights, and readings that count less the older they are."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from lstm_model.errors import SettingsError
 from lstm_model.network import Forecaster
-from lstm_model.network.forecaster import WEIGHTS_FILE
-from lstm_model.network.history import scaled_history
-from lstm_model.panel import Panel
+from lstm_model.network.anchor import Lags
+from lstm_model.network.forecaster import DESCRIPTION_FILE, WEIGHTS_FILE
+from lstm_model.network.history import cut_windows, fit_anchor, scaled_history
+from lstm_model.network.scaling import Scaling
+from lstm_model.network.training import _Lesson, burn_in_of
+from lstm_model.network.weather_lstm import WeatherLSTM
+from lstm_model.panel import Panel, hold_out_blocks
 from lstm_model.settings import ModelSettings
 
 
@@ -121,3 +129,44 @@ def test_a_block_at_the_very_beginning_does_not_end_the_exam():
     forecaster = Forecaster(settings).fit_panel(Panel(("a", "b"), times, values))
     assert forecaster.epochs
     assert all(np.isfinite(epoch.validation_loss) for epoch in forecaster.epochs)
+
+
+# ── the device ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whatever_a_lesson_computes_is_computed_on_its_device(month, tiny):
+    """The device that computes shapes alone stands for a GPU: it refuses tensors that were left on the CPU."""
+    shapes_alone = torch.device("meta")
+    held_out = hold_out_blocks(month.times, tiny.horizon)
+    scaling = Scaling.fit(month, held_out.fitted)
+    history = scaled_history(month, scaling, np.zeros((3, 0), np.intp))
+    anchor, _ = fit_anchor(history, held_out, tiny.horizon, Lags.within(tiny.context))
+    network = WeatherLSTM(0, 0, tiny.hidden_size, tiny.horizon, 0.5).to(shapes_alone)
+    burn_in = burn_in_of(anchor, tiny.context)
+    lesson = _Lesson(network, history, anchor, held_out, burn_in, shapes_alone)
+    windows = cut_windows(history, anchor, np.arange(3), np.full(3, 50), burn_in + 10, burn_in)
+    (loss,) = lesson._losses(windows, held_out.training.astype(np.float32), (1.0,))
+    loss.backward()
+    assert loss.device == shapes_alone
+    assert all(weights.grad.device == shapes_alone for weights in network.parameters())
+
+
+def test_a_device_that_is_not_there_is_refused_in_words(month, tiny):
+    if torch.backends.mps.is_available():
+        pytest.skip("this machine has that device")
+    with pytest.raises(
+        SettingsError, match=r"model.device = 'mps', but torch finds none here; set model.device to cpu"
+    ):
+        Forecaster(tiny.model_copy(update={"device": "mps"})).fit_panel(month)
+
+
+def test_a_model_trained_elsewhere_forecasts_without_that_device(month, tiny, parent, tmp_path):
+    parent.save(tmp_path)
+    description = tmp_path / DESCRIPTION_FILE
+    told = json.loads(description.read_text())
+    told["settings"]["device"] = "cuda"
+    description.write_text(json.dumps(told))
+    origins = np.array([300])
+    loaded = Forecaster.load(tmp_path)
+    assert loaded.settings.device == "cuda"
+    np.testing.assert_array_equal(loaded.forecast(month, origins), parent.forecast(month, origins))
