@@ -4,16 +4,22 @@ from lstm_model.evaluation.backtest import Backtest, run_backtest
 from lstm_model.evaluation.baselines import BASELINES, Baseline, fit_baselines
 from lstm_model.evaluation.gate import Decision, Evidence, decide
 from lstm_model.evaluation.scores import crps_from_quantiles, pit_from_quantiles
+from lstm_model.evaluation.trial import Champion, Window, backtest_in_window, gate_window, hold_trial
 
 __all__ = [
     "BASELINES",
     "Backtest",
     "Baseline",
+    "Champion",
     "Decision",
     "Evidence",
+    "Window",
+    "backtest_in_window",
     "crps_from_quantiles",
     "decide",
     "fit_baselines",
+    "gate_window",
+    "hold_trial",
     "pit_from_quantiles",
     "run_backtest",
 ]

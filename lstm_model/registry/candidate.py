@@ -19,19 +19,16 @@ from mlflow.entities import Metric, RunInfo
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from lstm_model.errors import HistoryTooShort
-from lstm_model.evaluation import Backtest, fit_baselines, run_backtest
+from lstm_model.evaluation import Backtest, Window, backtest_in_window, gate_window
 from lstm_model.evaluation.gate import CHALLENGER
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.network.training import Epoch
-from lstm_model.panel import Panel, build_panel
-from lstm_model.readings import ReadingsStore, living
+from lstm_model.readings import ReadingsStore
 from lstm_model.registry import charts
 from lstm_model.registry.lineage import lineage
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.versions import FORECASTER_ARTIFACT
-from lstm_model.settings import Settings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.train")
@@ -54,49 +51,6 @@ class Candidate:
     trained_until: pd.Timestamp
 
 
-@dataclass(frozen=True)
-class Window:
-    """The gate's window: what may be learnt from ends one horizon before it."""
-
-    panel: Panel
-    train_until: pd.Timestamp
-    origins: pd.DatetimeIndex
-
-
-def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -> Window:
-    """Cut the newest days off for judging; stations that fell silent a month ago are neither learnt nor judged.
-
-    Raises:
-        HistoryTooShort: less than `min_days` of history is left to learn from; says when it will be enough.
-    """
-    step, gate = settings.model.step, settings.gate
-    readings = living(readings, now)
-    opens = now.floor(step) - pd.Timedelta(days=gate.window_days)
-    train_until = opens - settings.model.horizon_time
-    needed = pd.Timedelta(days=settings.model.min_days)
-    first = readings["observed_at"].min() if len(readings) else None
-    if first is None or train_until - first < needed:
-        begins = None if first is None else first + needed + (now.floor(step) - train_until)
-        have = 0 if first is None else (now - first) / pd.Timedelta("1D")
-        want = (needed + (now.floor(step) - train_until)) / pd.Timedelta("1D")
-        raise HistoryTooShort(
-            f"{have:.0f} days of readings are too few to train on: {want:.0f} are needed "
-            f"({settings.model.min_days} to learn from, {want - settings.model.min_days:.0f} to judge on)"
-            + ("" if begins is None else f"; training begins on {begins.ceil('1D'):%Y-%m-%d}")
-        )
-    panel = build_panel(readings, step, end=now)
-    last = now.floor(step) - settings.model.horizon_time
-    origins = pd.date_range(opens, last, freq=settings.origin_spacing)
-    return Window(panel, train_until, origins)
-
-
-def backtest_in_window(window: Window, forecasters: dict[str, Forecaster], horizon: int) -> Backtest:
-    """Forecasters beside every baseline and the challenger's own ridge, on the window's origins."""
-    past = window.panel.until(window.train_until)
-    methods = fit_baselines(past, horizon) | {"ridge": forecasters[CHALLENGER].ridge()} | forecasters
-    return run_backtest(methods, window.panel, window.panel.index_of(window.origins), horizon)
-
-
 def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
     """Train on everything known at `now` but the gate's window, and register the result as challenger.
 
@@ -108,7 +62,7 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
     readings_version = store.version
     readings = store.read(now, version=readings_version, covariates=True)
     window = gate_window(readings, settings, now)
-    past = window.panel.until(window.train_until)
+    past = window.past
     client = open_tracking(workspace)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     with mlflow.start_run(run_name=f"train {now:%Y-%m-%d}", experiment_id=experiment.experiment_id) as run:

@@ -7,17 +7,16 @@ import logging
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 
 from lstm_model.errors import ModelUnavailable
-from lstm_model.evaluation import Backtest, Decision, Evidence, decide
+from lstm_model.evaluation import Backtest, Champion, Decision, Evidence, decide, gate_window, hold_trial
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.readings import ReadingsStore
-from lstm_model.registry.candidate import backtest_in_window, gate_window
 from lstm_model.registry.tracking import MODEL, open_tracking
 from lstm_model.registry.versions import Version, check_same_task, find_version, load_forecaster
+from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.promote")
@@ -78,41 +77,23 @@ def _gather(
     readings = ReadingsStore(workspace.readings).read(now, covariates=True)
     window = gate_window(readings, settings, now)
     try:
-        forecasters = {CHALLENGER: load_forecaster(challenger, now)}
+        forecaster = load_forecaster(challenger, now)
     except ModelUnavailable as error:
         log.warning("challenger: %s", error)
         return _blank_evidence(), None
-    fault: str | None = None
-    if champion is not None:
-        try:
-            standing = load_forecaster(champion, now)
-            check_same_task(standing, settings.model, window.panel.stations)
-            forecasters[CHAMPION] = standing
-        except ModelUnavailable as error:
-            fault = str(error)
-    backtest = backtest_in_window(window, forecasters, settings.model.horizon)
-    if CHAMPION in forecasters and not np.isfinite(backtest.forecasts[CHAMPION]).any():
-        fault = "its forecasts are not finite"
-        backtest = backtest.without(CHAMPION)
-    mine = backtest.forecasts[CHALLENGER]
-    foreseeable = np.isfinite(backtest.forecasts["ridge"]).all(axis=-1)
-    summary = backtest.summary()
-    newest = pd.Timestamp(readings["observed_at"].max())
-    evidence = Evidence(
-        crps={str(method): float(value) for method, value in summary["crps"].items()},
-        confidence_worse={
-            other: backtest.confidence_worse(CHALLENGER, other) for other in backtest.forecasts if other != CHALLENGER
-        },
-        origins=int(backtest.common.any(axis=(0, 2)).sum()),
-        truth_share=backtest.truth_share,
-        challenger_finite=bool(np.isfinite(mine[foreseeable]).all()),
-        data_age_hours=(now - newest) / pd.Timedelta("1h"),
-        has_champion=champion is not None,
-        champion_fault=fault,
-        champion_age_days=None if champion is None else (now - champion.lived_at) / pd.Timedelta("1D"),
-        coverage_80=float(summary["coverage_80"][CHALLENGER]),
-    )
-    return evidence, backtest
+    standing = None if champion is None else _loaded(champion, now, settings.model, window.panel.stations)
+    return hold_trial(window, forecaster, standing, now, settings.model.horizon)
+
+
+def _loaded(version: Version, now: pd.Timestamp, settings: ModelSettings, stations: tuple[str, ...]) -> Champion:
+    """The champion, ready to be judged, or why it is not."""
+    age = now - version.lived_at
+    try:
+        forecaster = load_forecaster(version, now)
+        check_same_task(forecaster, settings, stations)
+    except ModelUnavailable as error:
+        return Champion(None, age, str(error))
+    return Champion(forecaster, age)
 
 
 def _blank_evidence() -> Evidence:

@@ -1,0 +1,107 @@
+"""The trial of a challenger: newest days that no model has learnt from, and what everybody says about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lstm_model.errors import HistoryTooShort
+from lstm_model.evaluation.backtest import Backtest, run_backtest
+from lstm_model.evaluation.baselines import fit_baselines
+from lstm_model.evaluation.gate import CHALLENGER, CHAMPION, Evidence
+from lstm_model.network import Forecaster
+from lstm_model.panel import Panel, build_panel
+from lstm_model.readings import living
+from lstm_model.settings import Settings
+
+
+@dataclass(frozen=True)
+class Window:
+    """The gate's window: what may be learnt from ends one horizon before it.
+
+    panel: everything known, window included; newest: the newest reading.
+    """
+
+    panel: Panel
+    train_until: pd.Timestamp
+    origins: pd.DatetimeIndex
+    newest: pd.Timestamp
+
+    @property
+    def past(self) -> Panel:
+        """What may be learnt from."""
+        return self.panel.until(self.train_until)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Who is to be beaten: a forecaster, or why it cannot be judged; and the time since its training."""
+
+    forecaster: Forecaster | None
+    age: pd.Timedelta
+    fault: str | None = None
+
+
+def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -> Window:
+    """Cut the newest days off for judging; stations that fell silent a month ago are neither learnt nor judged.
+
+    Raises:
+        HistoryTooShort: less than `min_days` of history is left to learn from; says when it will be enough.
+    """
+    step, gate = settings.model.step, settings.gate
+    readings = living(readings, now)
+    opens = now.floor(step) - pd.Timedelta(days=gate.window_days)
+    train_until = opens - settings.model.horizon_time
+    needed = pd.Timedelta(days=settings.model.min_days)
+    first = readings["observed_at"].min() if len(readings) else None
+    if first is None or train_until - first < needed:
+        begins = None if first is None else first + needed + (now.floor(step) - train_until)
+        have = 0 if first is None else (now - first) / pd.Timedelta("1D")
+        want = (needed + (now.floor(step) - train_until)) / pd.Timedelta("1D")
+        raise HistoryTooShort(
+            f"{have:.0f} days of readings are too few to train on: {want:.0f} are needed "
+            f"({settings.model.min_days} to learn from, {want - settings.model.min_days:.0f} to judge on)"
+            + ("" if begins is None else f"; training begins on {begins.ceil('1D'):%Y-%m-%d}")
+        )
+    panel = build_panel(readings, step, end=now)
+    last = now.floor(step) - settings.model.horizon_time
+    origins = pd.date_range(opens, last, freq=settings.origin_spacing)
+    return Window(panel, train_until, origins, pd.Timestamp(readings["observed_at"].max()))
+
+
+def backtest_in_window(window: Window, forecasters: dict[str, Forecaster], horizon: int) -> Backtest:
+    """Forecasters beside every baseline and the challenger's own ridge, on the window's origins."""
+    methods = fit_baselines(window.past, horizon) | {"ridge": forecasters[CHALLENGER].ridge()} | forecasters
+    return run_backtest(methods, window.panel, window.panel.index_of(window.origins), horizon)
+
+
+def hold_trial(
+    window: Window, challenger: Forecaster, champion: Champion | None, now: pd.Timestamp, horizon: int
+) -> tuple[Evidence, Backtest]:
+    """Both models and the baselines on the gate's window: all that the gate decides by."""
+    forecasters, fault = {CHALLENGER: challenger}, champion.fault if champion else None
+    if champion is not None and champion.forecaster is not None:
+        forecasters[CHAMPION] = champion.forecaster
+    backtest = backtest_in_window(window, forecasters, horizon)
+    if CHAMPION in forecasters and not np.isfinite(backtest.forecasts[CHAMPION]).any():
+        fault = "its forecasts are not finite"
+        backtest = backtest.without(CHAMPION)
+    foreseeable = np.isfinite(backtest.forecasts["ridge"]).all(axis=-1)
+    summary = backtest.summary()
+    evidence = Evidence(
+        crps={str(method): float(value) for method, value in summary["crps"].items()},
+        confidence_worse={
+            other: backtest.confidence_worse(CHALLENGER, other) for other in backtest.forecasts if other != CHALLENGER
+        },
+        origins=int(backtest.common.any(axis=(0, 2)).sum()),
+        truth_share=backtest.truth_share,
+        challenger_finite=bool(np.isfinite(backtest.forecasts[CHALLENGER][foreseeable]).all()),
+        data_age_hours=(now - window.newest) / pd.Timedelta("1h"),
+        has_champion=champion is not None,
+        champion_fault=fault,
+        champion_age_days=None if champion is None else champion.age / pd.Timedelta("1D"),
+        coverage_80=float(summary["coverage_80"][CHALLENGER]),
+    )
+    return evidence, backtest
