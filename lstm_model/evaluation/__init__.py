@@ -1,6 +1,6 @@
 """Stage 4: baselines, rolling-origin backtests, scores, and the rule that promotes."""
 
-from lstm_model.evaluation.backtest import Backtest, run_backtest
+from lstm_model.evaluation.backtest import Backtest, Method, run_backtest
 from lstm_model.evaluation.baselines import BASELINES, Baseline, fit_baselines
 from lstm_model.evaluation.gate import Decision, Evidence, decide
 from lstm_model.evaluation.scores import crps_from_quantiles, pit_from_quantiles
@@ -13,6 +13,7 @@ __all__ = [
     "Champion",
     "Decision",
     "Evidence",
+    "Method",
     "Window",
     "backtest_in_window",
     "crps_from_quantiles",

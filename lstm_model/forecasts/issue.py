@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lstm_model.errors import HistoryTooShort
+from lstm_model.evaluation import Baseline, Method
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
 from lstm_model.forecasts.store import ForecastStore
+from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.panel import Panel, build_panel
 from lstm_model.panel.grid import FloatArray
 from lstm_model.readings import ReadingsStore, living
 from lstm_model.registry import check_same_task, find_version, load_forecaster, open_tracking
+from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.forecast")
+
+LAST_RUNGS: tuple[type[Baseline], ...] = (DampedAnomaly, Climatology, Persistence)
 
 
 @dataclass(frozen=True)
@@ -56,17 +61,12 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     settings = workspace.settings.model
     store = ReadingsStore(workspace.readings)
     readings_version = store.version
-    readings = store.read(now, version=readings_version, covariates=True)
-    origin = now.floor(settings.step)
-    readings = living(readings[readings["observed_at"] <= origin], now)
-    stations = tuple(sorted(readings["station_id"].unique()))
-    if not stations:
-        raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
-    panel = build_panel(readings, settings.step, end=origin, stations=stations)
+    panel = living_panel(store.read(now, version=readings_version, covariates=True), settings, now)
 
     forecast, faults = climb_down(panel, _ladder(workspace, panel, now), settings.horizon)
-    if lost := len(stations) - forecast["station_id"].nunique():
+    if lost := len(panel.stations) - forecast["station_id"].nunique():
         faults.append(f"{lost} stations have no usable reading at all and got no forecast")
+    origin = panel.times[-1]
     forecast["issue_date"] = f"{origin:%Y-%m-%d}"
     forecast["readings_version"] = readings_version
     forecast["created_at"] = created_at.as_unit("us")
@@ -77,6 +77,20 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     methods = {str(method): int(count) for method, count in served.items()}
     log.info("issued for %s: %s", f"{origin:%Y-%m-%d %H:%M}", ", ".join(f"{n} × {m}" for m, n in methods.items()))
     return Issue(forecast, methods, tuple(faults))
+
+
+def living_panel(readings: pd.DataFrame, settings: ModelSettings, now: pd.Timestamp) -> Panel:
+    """What is known of every living station, ending at the origin: the last whole step before `now`.
+
+    Raises:
+        HistoryTooShort: no station has a reading of the last 30 days.
+    """
+    origin = now.floor(settings.step)
+    readings = living(readings[readings["observed_at"] <= origin], now)
+    stations = tuple(sorted(readings["station_id"].unique()))
+    if not stations:
+        raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
+    return build_panel(readings, settings.step, end=origin, stations=stations)
 
 
 def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tuple[pd.DataFrame, list[str]]:
@@ -117,16 +131,18 @@ def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tupl
 
 def _ladder(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Iterator[Rung | str]:
     """The rungs, each made only when it is needed."""
-    horizon, origin = workspace.settings.model.horizon, np.array([len(panel.times) - 1])
-    yield from _model_rungs(workspace, panel, now, origin)
-    for baseline in (DampedAnomaly, Climatology, Persistence):
-        fitted = baseline().fit(panel, horizon)
-        yield Rung(baseline.name, "", "", fitted.forecast(panel, origin)[:, 0])
+    yield from _model_rungs(workspace, panel, now)
+    for baseline in LAST_RUNGS:
+        fitted = baseline().fit(panel, workspace.settings.model.horizon)
+        yield Rung(baseline.name, "", "", from_its_end(fitted, panel))
 
 
-def _model_rungs(
-    workspace: Workspace, panel: Panel, now: pd.Timestamp, origin: npt.NDArray[np.intp]
-) -> Iterator[Rung | str]:
+def from_its_end(method: Method, panel: Panel) -> FloatArray:
+    """A method's quantiles from the panel's last step: (S, H, Q)."""
+    return method.forecast(panel, np.array([len(panel.times) - 1]))[:, 0]
+
+
+def _model_rungs(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Iterator[Rung | str]:
     """Champion and previous. Whatever is wrong with one, or with the whole registry, must not stop the forecast."""
     settings = workspace.settings.model
     try:
@@ -139,14 +155,19 @@ def _model_rungs(
         if version is None:
             yield f"there is no {alias}"
             continue
-        try:
-            forecaster = load_forecaster(version, now)
-            check_same_task(forecaster, settings, panel.stations)
-            quantiles = forecaster.forecast(panel, origin)[:, 0]
-        except Exception as error:  # a model that fails in any way is a model that cannot serve
-            yield f"{alias} (version {version.version}) cannot serve: {_first_line(error)}"
-            continue
-        yield Rung(alias, version.version, version.run_id, quantiles)
+        yield serve(alias, version.version, version.run_id, partial(load_forecaster, version, now), panel, settings)
+
+
+def serve(
+    alias: str, version: str, run_id: str, load: Callable[[], Forecaster], panel: Panel, settings: ModelSettings
+) -> Rung | str:
+    """A model as a rung, or why it is none."""
+    try:
+        forecaster = load()
+        check_same_task(forecaster, settings, panel.stations)
+        return Rung(alias, version, run_id, from_its_end(forecaster, panel))
+    except Exception as error:  # a model that fails in any way is a model that cannot serve
+        return f"{alias} (version {version}) cannot serve: {_first_line(error)}"
 
 
 def _first_line(error: Exception) -> str:

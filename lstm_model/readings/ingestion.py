@@ -225,6 +225,12 @@ def ingest(
     return _each(list(names or known), take_in, work)
 
 
+def ingest_from(workspace: Workspace, sources: list[Source], now: pd.Timestamp) -> IngestReport:
+    """Take in what these sources offer at `now`, which is taken to be the wall clock's time as well."""
+    work = Ingestion(workspace, now)
+    return work.finish([work.take_in(source, now, now) for source in sources])
+
+
 def ingest_file(workspace: Workspace, file: Path, clock: pd.Timestamp, source: str | None = None) -> IngestReport:
     """Take in one file named by hand, as `source_of` says it is to be read."""
     work = Ingestion(workspace, clock)

@@ -1,0 +1,166 @@
+"""One past night lived again: a fresh challenger, its trial, and what every policy would have forecast."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lstm_model.errors import ModelUnavailable, NightcastError
+from lstm_model.evaluation import Champion, decide, fit_baselines, gate_window, hold_trial
+from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, from_its_end, living_panel, serve
+from lstm_model.network import Forecaster
+from lstm_model.network.forecaster import forecast_frame
+from lstm_model.panel import Panel
+from lstm_model.panel.grid import FloatArray
+from lstm_model.readings import ReadingsStore
+from lstm_model.registry import check_same_task
+from lstm_model.settings import Settings
+
+GATE, ALWAYS, NEVER = "gate", "always_promote", "never_retrain"
+POLICIES = (GATE, ALWAYS, NEVER)
+RIDGE = "ridge"
+_KEY = "%Y-%m-%dT%H%M"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who serves after a night, each model called by the night that trained it; None while there is nobody.
+
+    champion, previous: the gate's; newest: the last one trained; first: the first one trained.
+    """
+
+    champion: str | None = None
+    previous: str | None = None
+    newest: str | None = None
+    first: str | None = None
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A night that was lived again.
+
+    rule, reason: the gate's decision, or why there was no trial. seconds: what each step cost.
+    """
+
+    night: pd.Timestamp
+    readings_version: int | None
+    promoted: bool
+    rule: str
+    reason: str
+    standing: Standing
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a night's training brought; a fault, where it brought no model."""
+
+    seconds: float
+    fault: str | None = None
+
+
+def key_of(night: pd.Timestamp) -> str:
+    """A night as it names files."""
+    return f"{night:{_KEY}}"
+
+
+def night_of(key: str) -> pd.Timestamp:
+    """The night that a file is named by."""
+    return pd.to_datetime(key, format=_KEY, utc=True)
+
+
+def train_night(readings: Path, version: int | None, night: pd.Timestamp, settings: Settings, models: Path) -> Trained:
+    """Train the night's challenger on one version of the readings, and keep it in the folder `models`.
+
+    Runs in a process of its own. Killed half-way, it leaves nothing that could be taken for a model.
+    """
+    began = time.perf_counter()
+    kept, scratch = models / key_of(night), models / f"{key_of(night)}.{os.getpid()}.tmp"
+    try:
+        window = gate_window(ReadingsStore(readings).read(night, version=version, covariates=True), settings, night)
+        Forecaster(settings.model).fit_panel(window.past).save(scratch)
+    except NightcastError as error:
+        return Trained(time.perf_counter() - began, str(error))
+    shutil.rmtree(kept, ignore_errors=True)
+    scratch.rename(kept)
+    return Trained(time.perf_counter() - began)
+
+
+class Night:
+    """A past night: what was known then, under which settings, and where the models lie."""
+
+    def __init__(self, readings: pd.DataFrame, night: pd.Timestamp, settings: Settings, models: Path) -> None:
+        self._readings, self._night, self._settings, self._models = readings, night, settings, models
+
+    def judge(self, before: Standing) -> tuple[bool, str, str, Standing]:
+        """Hold the trial of tonight's challenger: promoted or not, the rule, the reason, and who serves then."""
+        tonight = key_of(self._night)
+        challenger = self._load(tonight)
+        window, champion = gate_window(self._readings, self._settings, self._night), None
+        if before.champion is not None:
+            champion = self._champion(before.champion, window.panel.stations)
+        evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
+        decision = decide(evidence, self._settings.gate)
+        after = replace(before, newest=tonight, first=before.first or tonight)
+        if decision.promote:
+            after = replace(after, champion=tonight, previous=before.champion or before.previous)
+        return decision.promote, decision.rule, decision.reason, after
+
+    def _champion(self, key: str, stations: tuple[str, ...]) -> Champion:
+        forecaster, age = self._load(key), self._night - night_of(key)
+        try:
+            check_same_task(forecaster, self._settings.model, stations)
+        except ModelUnavailable as error:
+            return Champion(None, age, str(error))
+        return Champion(forecaster, age)
+
+    def forecasts(self, standing: Standing) -> pd.DataFrame:
+        """What every policy, every baseline and the newest ridge alone say tonight.
+
+        Returns:
+            columns of a forecast and `policy`; stations that a lone baseline cannot serve are left out.
+        """
+        settings = self._settings.model
+        panel = living_panel(self._readings, settings, self._night)
+        lone = {name: from_its_end(fitted, panel) for name, fitted in fit_baselines(panel, settings.horizon).items()}
+        serving = {
+            GATE: {"champion": standing.champion, "previous": standing.previous},
+            ALWAYS: {"champion": standing.newest},
+            NEVER: {"champion": standing.first},
+        }
+        parts = [
+            climb_down(panel, self._ladder(models, panel, lone), settings.horizon)[0].assign(policy=policy)
+            for policy, models in serving.items()
+        ]
+        if standing.newest is not None:
+            lone[RIDGE] = from_its_end(self._load(standing.newest).ridge(), panel)
+        parts += [self._frame(panel, quantiles).assign(policy=name, method=name) for name, quantiles in lone.items()]
+        return pd.concat(parts, ignore_index=True)
+
+    def _ladder(self, models: dict[str, str | None], panel: Panel, lone: dict[str, FloatArray]) -> Iterator[Rung | str]:
+        for alias, key in models.items():
+            if key is not None:
+                yield serve(alias, key, "", partial(self._load, key), panel, self._settings.model)
+        for baseline in LAST_RUNGS:
+            yield Rung(baseline.name, "", "", lone[baseline.name])
+
+    def _frame(self, panel: Panel, quantiles: FloatArray) -> pd.DataFrame:
+        served = np.isfinite(quantiles).all(axis=(1, 2))
+        stations = tuple(np.array(panel.stations, dtype=object)[served])
+        return forecast_frame(stations, panel.times[-1], panel.step, quantiles[served])
+
+    def _load(self, key: str) -> Forecaster:
+        return Forecaster.load(self._models / key)
+
+
+def no_trial(before: Standing, fault: str) -> tuple[bool, str, str, Standing]:
+    """A night without a challenger leaves everybody in place."""
+    return False, "no_challenger", fault, before

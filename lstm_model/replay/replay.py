@@ -1,0 +1,217 @@
+"""The replay: night after night in a workspace of its own, resumed where it was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice, pairwise, starmap
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+
+from lstm_model.errors import NightcastError
+from lstm_model.panel import build_panel
+from lstm_model.readings import ReadingsStore, ingest_from
+from lstm_model.replay.arrivals import Arrivals, SampleArrivals
+from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, train_night
+from lstm_model.replay.outcome import Outcome, score_night, weigh
+from lstm_model.workspace import Workspace
+
+_PACKAGE = Path(__file__).parents[1]
+_IDENTITY, _VERSIONS = "replay.json", "versions.json"
+
+Arrived = tuple[pd.Timestamp, int | None, Future[Trained]]
+"""A night, the version of the readings it sees, and the training of its challenger."""
+
+
+class Replay:
+    """Nights of a workspace lived again, in a folder of their own inside it.
+
+    folder/data: the readings as they had arrived, judged anew every night. folder/models: every night's challenger.
+    folder/nights: for each night its record (JSON) and what every policy forecast (parquet); a night is done once
+    its record is there. The workspace itself is only read.
+    """
+
+    def __init__(self, workspace: Workspace, nights: list[pd.Timestamp], jobs: int) -> None:
+        self._settings, self._nights, self._jobs = workspace.settings, nights, jobs
+        self.folder = workspace.home / "replays" / f"{nights[0]:%Y-%m-%d}_{nights[-1]:%Y-%m-%d}"
+        self._copy = Workspace(self.folder, workspace.settings, {})
+        self._store = ReadingsStore(self._copy.readings)
+        self._models, self._records = self.folder / "models", self.folder / "nights"
+        self._arrivals = SampleArrivals() if workspace.settings.plays_sample else Arrivals.of(_kept(workspace))
+        self._stations_file = workspace.home / "data" / "stations.csv"
+
+    def live(self, on_night: Callable[[Lived], None] | None = None) -> Outcome:
+        """Live every night that is not done yet, then meet every forecast with its truth.
+
+        Args:
+            on_night: called after every night, those done earlier included.
+
+        Raises:
+            NightcastError: the folder holds a replay of other settings, code or nights.
+        """
+        self._open()
+        lived, standing = [], Standing()
+        with self._trainers() as train:
+            for night, version, training in _ahead(starmap(train, self._arrived_by_night()), 2 * self._jobs):
+                done = self._record_of(night) or self._live(night, version, training.result(), standing)
+                lived.append(done)
+                standing = done.standing
+                if on_night is not None:
+                    on_night(done)
+        return self._meet_truth(lived)
+
+    # ── one night ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _live(self, night: pd.Timestamp, version: int | None, trained: Trained, before: Standing) -> Lived:
+        seconds = {"train": trained.seconds}
+        readings = self._store.read(night, version=version, covariates=True)
+        then = Night(readings, night, self._settings, self._models)
+        began = time.perf_counter()
+        promoted, rule, reason, after = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)
+        seconds["promote"] = time.perf_counter() - began
+        began = time.perf_counter()
+        _replace(self._forecasts_file(night), then.forecasts(after).to_parquet)
+        seconds["forecast"] = time.perf_counter() - began
+        lived = Lived(night, version, promoted, rule, reason, after, seconds)
+        _write(self._record_file(night), json.dumps(asdict(lived) | {"night": night.isoformat()}, indent=1))
+        return lived
+
+    def _record_of(self, night: pd.Timestamp) -> Lived | None:
+        file = self._record_file(night)
+        if not file.is_file():
+            return None
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return Lived(**told | {"night": night, "standing": Standing(**told["standing"])})
+
+    def _record_file(self, night: pd.Timestamp) -> Path:
+        return self._records / f"{key_of(night)}.json"
+
+    def _forecasts_file(self, night: pd.Timestamp) -> Path:
+        return self._records / f"{key_of(night)}.parquet"
+
+    # ── what had arrived ───────────────────────────────────────────────────────────────────────────────────
+
+    def _arrived_by_night(self) -> Iterator[tuple[pd.Timestamp, int | None]]:
+        """Take in what each night brought, and say at which version the readings are then."""
+        file = self.folder / _VERSIONS
+        known: dict[str, int | None] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        for before, night in pairwise([None, *self._nights]):
+            if key_of(night) not in known:
+                report = ingest_from(self._copy, self._arrivals.sources(before, night), night)
+                known[key_of(night)] = report.readings_version
+                _write(file, json.dumps(known, indent=1))
+            yield night, known[key_of(night)]
+
+    def _meet_truth(self, lived: list[Lived]) -> Outcome:
+        """Score every night against all that has come since."""
+        settings, last = self._settings.model, self._nights[-1]
+        later = last + settings.horizon_time
+        ingest_from(self._copy, self._arrivals.sources(last, later), later)
+        truth = build_panel(self._store.read(later), settings.step, end=later)
+        sums = {night: score_night(pd.read_parquet(self._forecasts_file(night)), truth) for night in self._nights}
+        return weigh(sums, lived)
+
+    # ── the folder ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self) -> None:
+        """Make the folder ready, or make sure that it is this very replay that goes on."""
+        self._models.mkdir(parents=True, exist_ok=True)
+        self._records.mkdir(exist_ok=True)
+        file = self.folder / _IDENTITY
+        mine = {
+            "nights": [night.isoformat() for night in self._nights],
+            "settings": self._settings.model_dump(mode="json"),
+            "code": _digest_of_code(),
+        }
+        if not file.is_file():
+            if self._stations_file.is_file():
+                (self.folder / "data").mkdir(exist_ok=True)
+                shutil.copy2(self._stations_file, self.folder / "data")
+            _write(file, json.dumps(mine, indent=1))
+            return
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        if differing := [name for name, value in mine.items() if theirs.get(name) != value]:
+            raise NightcastError(
+                f"{self.folder}: a replay with other {' and '.join(differing)} lies here; "
+                "begin anew with --fresh, which removes it"
+            )
+
+    def remove(self) -> None:
+        """Forget what was lived again so far."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ── training, several nights at once ───────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def _trainers(self) -> Iterator[Callable[[pd.Timestamp, int | None], Arrived]]:
+        """A way to have challengers trained side by side: no night's training depends on another's decision."""
+        with ProcessPoolExecutor(self._jobs, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
+
+            def train(night: pd.Timestamp, version: int | None) -> Arrived:
+                if self._record_file(night).is_file() or (self._models / key_of(night)).is_dir():
+                    ready: Future[Trained] = Future()
+                    ready.set_result(Trained(0.0))
+                    return night, version, ready
+                work = (self._copy.readings, version, night, self._settings, self._models)
+                return night, version, pool.submit(train_night, *work)
+
+            try:
+                yield train
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has gone, however it went."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _kept(workspace: Workspace) -> ReadingsStore:
+    store = ReadingsStore(workspace.readings)
+    if store.version is None:
+        raise NightcastError(f"{workspace.home} holds no readings yet; `nightcast ingest` takes them in")
+    return store
+
+
+def _ahead(nights: Iterator[Arrived], most: int) -> Iterator[Arrived]:
+    """The same, begun before it is asked for: so many nights are in training while one is lived."""
+    begun: deque[Arrived] = deque(islice(nights, most))
+    while begun:
+        yield begun.popleft()
+        begun.extend(islice(nights, 1))
+
+
+def _write(file: Path, text: str) -> None:
+    _replace(file, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+def _replace(file: Path, write: Callable[[Path], object]) -> None:
+    """Write a file whole or not at all."""
+    scratch = file.with_suffix(f".{os.getpid()}.tmp")
+    write(scratch)
+    scratch.replace(file)
+
+
+def _digest_of_code() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
