@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -42,6 +43,18 @@ def parse_time(text: str) -> pd.Timestamp:
     if time.tz is None:
         raise SettingsError(f"{text!r} names no zone; write {text}Z if UTC is meant")
     return time.tz_convert("UTC")
+
+
+def parse_day(text: str, *, end: bool = False) -> pd.Timestamp:
+    """A time given by a person, or a day of UTC, which begins and ends at midnight.
+
+    Raises:
+        SettingsError: unreadable, or a time without a zone.
+    """
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return parse_time(text)
+    day = parse_time(f"{text}T00:00Z")
+    return day + pd.Timedelta("1D") - pd.Timedelta(1, "us") if end else day
 
 
 def present(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:

@@ -303,6 +303,43 @@ def verify(as_of: AsOf = None) -> None:
 
 
 @app.command()
+def replay(
+    first: Annotated[str, typer.Option("--from", metavar="TIME", help="The first night, or its day.")],
+    last: Annotated[str, typer.Option("--to", metavar="TIME", help="The last night, or its day.")],
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Nights in training at once; one a processor by default.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew instead of going on where it was cut off.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Live past nights again under four policies, and score them side by side.
+
+    Every night sees only what had arrived by then; where readings came with a load of history, what had been
+    observed. Policies: the gate's, always promote, never retrain, and the best baseline in hindsight. The workspace
+    is only read; the replay lives in `replays/` inside it, and goes on where it was cut off.
+
+    Example: `nightcast replay --from 2013-10-01 --to 2013-12-30`
+    """
+    from flows.clock import parse_day
+    from flows.replay import outcome_as_data, print_outcome, replay_progress
+    from lstm_model.replay import Replay, nights_between
+
+    workspace = Workspace.find()
+    nights = nights_between(parse_day(first), parse_day(last, end=True), workspace.settings)
+    past = Replay(workspace, nights, jobs or max(1, (os.cpu_count() or 1) // workspace.settings.model.threads))
+    if fresh:
+        past.remove()
+    with replay_progress(screen, len(nights), quiet=as_json) as tell:
+        outcome = past.live(tell)
+    if as_json:
+        _print_json(outcome_as_data(outcome))
+    else:
+        print_outcome(screen, outcome, str(past.folder.relative_to(workspace.home)))
+
+
+@app.command()
 def status(as_json: AsJson = False) -> None:
     """Where this workspace stands: nights lived, readings, champion, newest forecast, servers.
 

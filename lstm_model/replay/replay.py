@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice, pairwise, starmap
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,8 +30,15 @@ from lstm_model.workspace import Workspace
 _PACKAGE = Path(__file__).parents[1]
 _IDENTITY, _VERSIONS = "replay.json", "versions.json"
 
-Arrived = tuple[pd.Timestamp, int | None, Future[Trained]]
-"""A night, the version of the readings it sees, and the training of its challenger."""
+
+@dataclass(frozen=True)
+class Begun:
+    """A night on its way: the version of the readings it sees, what taking them in cost, and its training."""
+
+    night: pd.Timestamp
+    readings_version: int | None
+    ingest_seconds: float
+    training: Future[Trained]
 
 
 class Replay:
@@ -63,8 +70,8 @@ class Replay:
         self._open()
         lived, standing = [], Standing()
         with self._trainers() as train:
-            for night, version, training in _ahead(starmap(train, self._arrived_by_night()), 2 * self._jobs):
-                done = self._record_of(night) or self._live(night, version, training.result(), standing)
+            for begun in _ahead(starmap(train, self._arrived_by_night()), 2 * self._jobs):
+                done = self._record_of(begun.night) or self._live(begun, standing)
                 lived.append(done)
                 standing = done.standing
                 if on_night is not None:
@@ -73,9 +80,10 @@ class Replay:
 
     # ── one night ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _live(self, night: pd.Timestamp, version: int | None, trained: Trained, before: Standing) -> Lived:
-        seconds = {"train": trained.seconds}
-        readings = self._store.read(night, version=version, covariates=True)
+    def _live(self, begun: Begun, before: Standing) -> Lived:
+        trained, night, seconds = begun.training.result(), begun.night, {"ingest": begun.ingest_seconds}
+        seconds["train"] = trained.seconds
+        readings = self._store.read(night, version=begun.readings_version, covariates=True)
         then = Night(readings, night, self._settings, self._models)
         began = time.perf_counter()
         promoted, rule, reason, after = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)
@@ -83,7 +91,7 @@ class Replay:
         began = time.perf_counter()
         _replace(self._forecasts_file(night), then.forecasts(after).to_parquet)
         seconds["forecast"] = time.perf_counter() - began
-        lived = Lived(night, version, promoted, rule, reason, after, seconds)
+        lived = Lived(night, begun.readings_version, promoted, rule, reason, after, seconds)
         _write(self._record_file(night), json.dumps(asdict(lived) | {"night": night.isoformat()}, indent=1))
         return lived
 
@@ -102,16 +110,17 @@ class Replay:
 
     # ── what had arrived ───────────────────────────────────────────────────────────────────────────────────
 
-    def _arrived_by_night(self) -> Iterator[tuple[pd.Timestamp, int | None]]:
-        """Take in what each night brought, and say at which version the readings are then."""
+    def _arrived_by_night(self) -> Iterator[tuple[pd.Timestamp, int | None, float]]:
+        """Take in what each night brought; the version of the readings then, and the seconds it took."""
         file = self.folder / _VERSIONS
         known: dict[str, int | None] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         for before, night in pairwise([None, *self._nights]):
+            began = time.perf_counter()
             if key_of(night) not in known:
                 report = ingest_from(self._copy, self._arrivals.sources(before, night), night)
                 known[key_of(night)] = report.readings_version
                 _write(file, json.dumps(known, indent=1))
-            yield night, known[key_of(night)]
+            yield night, known[key_of(night)], time.perf_counter() - began
 
     def _meet_truth(self, lived: list[Lived]) -> Outcome:
         """Score every night against all that has come since."""
@@ -154,17 +163,17 @@ class Replay:
     # ── training, several nights at once ───────────────────────────────────────────────────────────────────
 
     @contextmanager
-    def _trainers(self) -> Iterator[Callable[[pd.Timestamp, int | None], Arrived]]:
+    def _trainers(self) -> Iterator[Callable[[pd.Timestamp, int | None, float], Begun]]:
         """A way to have challengers trained side by side: no night's training depends on another's decision."""
         with ProcessPoolExecutor(self._jobs, get_context("spawn"), _end_with, (os.getpid(),)) as pool:
 
-            def train(night: pd.Timestamp, version: int | None) -> Arrived:
+            def train(night: pd.Timestamp, version: int | None, ingest_seconds: float) -> Begun:
                 if self._record_file(night).is_file() or (self._models / key_of(night)).is_dir():
                     ready: Future[Trained] = Future()
                     ready.set_result(Trained(0.0))
-                    return night, version, ready
+                    return Begun(night, version, ingest_seconds, ready)
                 work = (self._copy.readings, version, night, self._settings, self._models)
-                return night, version, pool.submit(train_night, *work)
+                return Begun(night, version, ingest_seconds, pool.submit(train_night, *work))
 
             try:
                 yield train
@@ -191,12 +200,12 @@ def _kept(workspace: Workspace) -> ReadingsStore:
     return store
 
 
-def _ahead(nights: Iterator[Arrived], most: int) -> Iterator[Arrived]:
+def _ahead(nights: Iterator[Begun], most: int) -> Iterator[Begun]:
     """The same, begun before it is asked for: so many nights are in training while one is lived."""
-    begun: deque[Arrived] = deque(islice(nights, most))
-    while begun:
-        yield begun.popleft()
-        begun.extend(islice(nights, 1))
+    waiting: deque[Begun] = deque(islice(nights, most))
+    while waiting:
+        yield waiting.popleft()
+        waiting.extend(islice(nights, 1))
 
 
 def _write(file: Path, text: str) -> None:
