@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise, starmap
@@ -177,6 +178,11 @@ class Replay:
 
             try:
                 yield train
+            except BrokenProcessPool:
+                raise NightcastError(
+                    f"a training process was killed, {self._jobs} ran at once; where memory is short use --jobs 1. "
+                    "The same command goes on where this one stopped"
+                ) from None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
