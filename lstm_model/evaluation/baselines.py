@@ -26,9 +26,14 @@ class Baseline(ABC):
 
     def fit(self, panel: Panel, horizon: int) -> Self:
         """Learn from everything in the panel: the rule itself, then the spread of its errors."""
+        self.fit_rule(panel, horizon)
+        self._errors = self._error_quantiles(panel)
+        return self
+
+    def fit_rule(self, panel: Panel, horizon: int) -> Self:
+        """Learn the rule alone: enough for `point`, and much the lesser part of the work."""
         self.stations, self.horizon = panel.stations, horizon
         self._learn(panel)
-        self._errors = self._error_quantiles(panel)
         return self
 
     def forecast(self, panel: Panel, origins: npt.NDArray[np.intp]) -> FloatArray:
@@ -37,9 +42,17 @@ class Baseline(ABC):
         Raises:
             ValueError: the panel's stations are not those fitted on.
         """
+        return self.point(panel, origins)[..., None] + self._errors[:, None]
+
+    def point(self, panel: Panel, origins: npt.NDArray[np.intp]) -> FloatArray:
+        """The medians of `forecast`: (S, O, H) °C.
+
+        Raises:
+            ValueError: the panel's stations are not those fitted on.
+        """
         if panel.stations != self.stations:
             raise ValueError(f"{self.name}: fitted on stations {self.stations}, asked for {panel.stations}")
-        return self._point(panel, origins)[..., None] + self._errors[:, None]
+        return self._point(panel, origins)
 
     def _learn(self, panel: Panel) -> None:
         """Fit the rule; those without parameters have nothing to do."""

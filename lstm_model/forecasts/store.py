@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -62,8 +63,14 @@ class ForecastStore:
         self._latest = latest
 
     def keep(self, issue: pd.DataFrame) -> None:
-        """Write one issue in one commit, replacing an earlier one from the same origin; refresh `latest.csv`."""
-        _replace_issue(self._forecasts, FORECASTS_SCHEMA, issue)
+        """Write one issue in one commit, replacing an earlier one from the same origin; refresh `latest.csv`.
+
+        Scores of what is replaced by something else are forgotten first; verifying scores the new rows.
+        """
+        issued_at = issue["issued_at"].iloc[0]
+        if not _same_rows(self.read_forecasts(where=of_issues([issued_at])), issue):
+            self._forget_scores(issued_at)
+        _replace_issue(self._forecasts, FORECASTS_SCHEMA, issued_at, issue)
         newest = self.newest_issue()
         scratch = self._latest.with_suffix(f".{os.getpid()}.tmp")
         newest.to_csv(scratch, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
@@ -83,13 +90,35 @@ class ForecastStore:
         """Scores of verified forecasts, whole or in part."""
         return _read(self._scores, SCORES_SCHEMA, columns, where)
 
-    def keep_scores(self, scores: pd.DataFrame) -> None:
+    def keep_scores(self, issued_at: pd.Timestamp, scores: pd.DataFrame) -> None:
         """Write the scores of one issue in one commit, replacing those it had."""
-        _replace_issue(self._scores, SCORES_SCHEMA, scores)
+        _replace_issue(self._scores, SCORES_SCHEMA, issued_at, scores)
+
+    def _forget_scores(self, issued_at: pd.Timestamp) -> None:
+        if len(scored := self.read_scores(where=of_issues([issued_at]))):
+            self.keep_scores(issued_at, scored.iloc[:0])
 
 
-def _replace_issue(path: Path, schema: pa.Schema, rows: pd.DataFrame) -> None:
-    issued_at = rows["issued_at"].iloc[0]
+def micros(time: pd.Timestamp) -> pa.Scalar:
+    """A time as the tables keep it."""
+    return pa.scalar(time.to_pydatetime(), _TIME)
+
+
+def of_issues(issued_at: Collection[pd.Timestamp]) -> ds.Expression:
+    """The rows of these issues, found without opening the files of other days."""
+    days = sorted({f"{time:%Y-%m-%d}" for time in issued_at})
+    times = pa.array([time.to_pydatetime() for time in issued_at], _TIME)
+    return ds.field("issue_date").isin(days) & ds.field("issued_at").isin(times)
+
+
+def _same_rows(kept: pd.DataFrame, issue: pd.DataFrame) -> bool:
+    """Whether two issues say the same, whenever they were made."""
+    came = pa.Table.from_pandas(issue, FORECASTS_SCHEMA, preserve_index=False).to_pandas()
+    told = [rows.drop(columns="created_at").sort_values(KEY, ignore_index=True) for rows in (kept, came)]
+    return told[0].equals(told[1])
+
+
+def _replace_issue(path: Path, schema: pa.Schema, issued_at: pd.Timestamp, rows: pd.DataFrame) -> None:
     table = pa.Table.from_pandas(rows, schema, preserve_index=False)
     if not DeltaTable.is_deltatable(str(path)):
         write_deltalake(path, schema.empty_table(), partition_by=["issue_date"], mode="ignore")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.dataset as ds
+from deltalake.exceptions import DeltaError
 
-from lstm_model.evaluation import crps_from_quantiles, fit_baselines, pit_from_quantiles
-from lstm_model.forecasts.store import KEY, SCORES_SCHEMA, ForecastStore
+from lstm_model.evaluation import crps_from_quantiles, pit_from_quantiles
+from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
+from lstm_model.forecasts.store import KEY, SCORES_SCHEMA, ForecastStore, micros, of_issues
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore
-from lstm_model.settings import MEDIAN, ModelSettings
+from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.verify")
 
-_COMPARED = ("persistence", "climatology", "damped_anomaly")
+_MATCHED = [*KEY, "method", "model_version", "observed_c"]
 
 
 @dataclass(frozen=True)
@@ -35,57 +37,81 @@ class Verification:
 def verify_forecasts(workspace: Workspace, now: pd.Timestamp) -> Verification:
     """Score every issued forecast whose truth is known at `now`; repeating it changes nothing.
 
-    A corrected reading corrects the scores it touches.
+    A score is a function of the forecast, of the readings it was made from, and of its truth as it is known now.
+    So a corrected reading corrects the scores it touches, however old it is, one that is doubted by now takes its
+    scores away, and scoring all from scratch gives the same rows.
     """
     store = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
-    seen = pa.scalar(now.to_pydatetime(), pa.timestamp("us", tz="UTC"))
-    forecasts = store.read_forecasts(where=ds.field("issued_at") <= seen)
-    readings = ReadingsStore(workspace.readings).read(now)
-    due = forecasts[forecasts["valid_at"] <= now]  # before its time, a step's reading may not be its last
-    pairs = _with_truth(due, readings, workspace.settings.model.step)
-    known = store.read_scores([*KEY, "method", "model_version", "observed_c"])
-    changed = pairs.merge(known, on=[*KEY, "method", "model_version", "observed_c"], how="left", indicator=True)
-    touched = changed.loc[changed["_merge"] == "left_only", "issued_at"].unique()
+    readings, settings = ReadingsStore(workspace.readings), workspace.settings.model
+    issued = store.read_forecasts([*_MATCHED[:-1], "valid_at"], where=ds.field("issued_at") <= micros(now))
+    due = issued[issued["valid_at"] <= now]  # before its time, a step's reading may not be its last
+    pairs = _with_truth(due, readings, now, settings.step)
+    known = store.read_scores(_MATCHED, where=ds.field("valid_at") <= micros(now))
+    news, withdrawn = _differences(pairs[_MATCHED], known)
     fresh = []
-    for issued_at in sorted(touched):
-        scores = _score(pairs[pairs["issued_at"] == issued_at], readings, workspace.settings.model)
-        store.keep_scores(scores)
-        keys = changed.loc[(changed["_merge"] == "left_only") & (changed["issued_at"] == issued_at), KEY]
-        fresh.append(scores.merge(keys, on=KEY))
+    for issue, history in _with_history(store, readings, pd.concat([news["issued_at"], withdrawn["issued_at"]])):
+        issued_at = issue["issued_at"].iloc[0]
+        scores = _score(issue, pairs[[*KEY, "observed_c"]], history, settings)
+        store.keep_scores(issued_at, scores)
+        fresh.append(scores.merge(news.loc[news["issued_at"] == issued_at, KEY], on=KEY))
     rows = pd.concat(fresh, ignore_index=True) if fresh else SCORES_SCHEMA.empty_table().to_pandas()
-    log.info(
-        "%d forecasts scored now, %d in all, %d wait for their truth",
-        len(rows),
-        len(pairs),
-        len(forecasts) - len(pairs),
-    )
-    return Verification(rows, len(pairs), len(forecasts) - len(pairs))
+    waiting = len(issued) - len(pairs)
+    log.info("%d forecasts scored now, %d in all, %d wait for their truth", len(rows), len(pairs), waiting)
+    return Verification(rows, len(pairs), waiting)
 
 
-def _with_truth(forecasts: pd.DataFrame, readings: pd.DataFrame, step: pd.Timedelta) -> pd.DataFrame:
+def _with_truth(due: pd.DataFrame, readings: ReadingsStore, now: pd.Timestamp, step: pd.Timedelta) -> pd.DataFrame:
     """Forecast rows whose valid time was observed, with `observed_c`."""
-    cell = readings["observed_at"].dt.ceil(step)
-    truth = readings.assign(valid_at=cell).sort_values("observed_at").drop_duplicates(
-        ["station_id", "valid_at"], keep="last"
-    )  # fmt: skip
+    first = due["valid_at"].min() - step if len(due) else now  # nothing observed before can be a truth
+    truth = readings.read(now, since=first)
+    truth["valid_at"] = truth["observed_at"].dt.ceil(step)
+    truth = truth.sort_values("observed_at").drop_duplicates(["station_id", "valid_at"], keep="last")
     truth = truth.rename(columns={"temperature_c": "observed_c"})[["station_id", "valid_at", "observed_c"]]
-    return forecasts.merge(truth, on=["station_id", "valid_at"], how="inner", validate="many_to_one")
+    return due.merge(truth, on=["station_id", "valid_at"], how="inner", validate="many_to_one")
 
 
-def _score(pairs: pd.DataFrame, readings: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
-    """Scores of one issue's rows; the baselines see what was observed up to the issue and no more."""
-    issued_at = pairs["issued_at"].iloc[0]
-    stations = tuple(sorted(pairs["station_id"].unique()))
-    panel = build_panel(readings[readings["observed_at"] <= issued_at], settings.step, end=issued_at, stations=stations)
+def _differences(pairs: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pairs that no score tells of in the same way, and scores that no pair stands behind any more."""
+    rows = pd.concat([pairs, known])
+    alone = ~rows.duplicated(keep=False).to_numpy()
+    return pairs[alone[: len(pairs)]], known[alone[len(pairs) :]]
+
+
+def _with_history(
+    store: ForecastStore, readings: ReadingsStore, issued_at: pd.Series
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """These issues, whole, each with the readings that it was made from; a version of them is read once."""
+    if issued_at.empty:
+        return
+    rows = store.read_forecasts(where=of_issues(issued_at.unique()))
+    for version, issues in rows.groupby("readings_version", dropna=False):
+        history = _as_it_was(readings, None if pd.isna(version) else int(version), issues["issued_at"].max())
+        for time, issue in issues.groupby("issued_at"):
+            yield issue, history[history["observed_at"] <= time]
+
+
+def _as_it_was(readings: ReadingsStore, version: int | None, until: pd.Timestamp) -> pd.DataFrame:
+    """The readings as a version of the table has them; as they are known now where it is no longer kept."""
+    try:
+        kept = readings.read(until, version=version)
+    except (DeltaError, OSError):
+        kept = readings.read(until).iloc[:0]
+    return kept if len(kept) else readings.read(until)
+
+
+def _score(issue: pd.DataFrame, truth: pd.DataFrame, history: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+    """Scores of one issue's rows that have met their truth, beside baselines that see what the issue saw."""
+    issued_at, stations = issue["issued_at"].iloc[0], tuple(sorted(issue["station_id"].unique()))
+    pairs = issue.merge(truth, on=KEY)
+    panel = build_panel(history, settings.step, end=issued_at, stations=stations)
     row = pd.Index(stations).get_indexer(pairs["station_id"])
     lead = np.rint(pairs["lead_hours"] / (settings.step / pd.Timedelta("1h"))).astype(int).to_numpy() - 1
     observed = pairs["observed_c"].to_numpy(np.float64)
     quantiles = pairs[QUANTILE_COLUMNS].to_numpy(np.float64)
-    origin = np.array([len(panel.times) - 1])
-    baselines = fit_baselines(panel, max(settings.horizon, int(lead.max()) + 1))
+    origin, horizon = np.array([len(panel.times) - 1]), max(settings.horizon, int(lead.max(initial=0)) + 1)
     errors = {
-        f"{name}_error_c": baselines[name].forecast(panel, origin)[row, 0, lead, MEDIAN] - observed
-        for name in _COMPARED
+        f"{baseline.name}_error_c": baseline().fit_rule(panel, horizon).point(panel, origin)[row, 0, lead] - observed
+        for baseline in (Persistence, Climatology, DampedAnomaly)
     }
     return pairs.assign(
         error_c=pairs["temperature_c"] - observed,

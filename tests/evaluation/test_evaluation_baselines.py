@@ -160,3 +160,10 @@ def test_fit_baselines_goes_by_name(panel):
 def test_a_fleet_without_any_reading_gets_no_number(panel):
     nothing = with_values(panel, np.full_like(panel.temperature_c, NAN))
     assert all(np.isnan(at_the_end(baseline, nothing)).all() for baseline in BASELINES)
+
+
+@every_baseline
+def test_the_rule_alone_is_enough_for_the_medians(baseline, panel):
+    origin = np.array([len(panel.times) - 1])
+    whole = baseline().fit(panel, HORIZON).forecast(panel, origin)
+    assert np.array_equal(baseline().fit_rule(panel, HORIZON).point(panel, origin), whole[..., MEDIAN])
