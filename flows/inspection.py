@@ -68,6 +68,9 @@ def versions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
             "mae": version.mae,
             "crps": version.crps,
             "skill": version.skill,
+            "verified_mae": None if version.verified is None else version.verified.mae,
+            "verified_crps": None if version.verified is None else version.verified.crps,
+            "verified_n": 0 if version.verified is None else version.verified.n,
         }
         for version in list_versions(open_tracking(workspace))
     ]

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.clock import present
 from flows.naming import named
-from lstm_model.forecasts import Verification, verify_forecasts
+from lstm_model.forecasts import Verification, record_verified, verify_forecasts
 from lstm_model.workspace import Workspace
 
 
@@ -22,4 +22,6 @@ def verify_flow(as_of: str | None = None) -> Verification:
         as_of: the time to live, such as 2013-12-20T23:00Z; the present when empty.
     """
     workspace = Workspace.find()
-    return verify_forecasts(workspace, present(workspace, as_of))
+    report = verify_forecasts(workspace, present(workspace, as_of))
+    record_verified(workspace)  # always: a run killed before this line left it to the next one
+    return report

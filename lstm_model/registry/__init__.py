@@ -4,7 +4,16 @@ from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.promotion import Promotion, promote_challenger
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.upkeep import MaintenanceReport, maintain
-from lstm_model.registry.versions import ALIASES, Version, check_same_task, find_version, list_versions, load_forecaster
+from lstm_model.registry.verified import log_verified
+from lstm_model.registry.versions import (
+    ALIASES,
+    Verified,
+    Version,
+    check_same_task,
+    find_version,
+    list_versions,
+    load_forecaster,
+)
 
 __all__ = [
     "ALIASES",
@@ -13,11 +22,13 @@ __all__ = [
     "Candidate",
     "MaintenanceReport",
     "Promotion",
+    "Verified",
     "Version",
     "check_same_task",
     "find_version",
     "list_versions",
     "load_forecaster",
+    "log_verified",
     "maintain",
     "open_tracking",
     "promote_challenger",

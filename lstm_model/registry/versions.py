@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,29 @@ FORECASTER_ARTIFACT = "forecaster"
 
 
 @dataclass(frozen=True)
+class Verified:
+    """How the forecasts that a version issued did: over `n` cases, and on how many days since its training."""
+
+    mae: float
+    crps: float
+    n: int
+    days: int
+
+    def as_tags(self) -> dict[str, str]:
+        """As they stand on the version; the number of cases last, so that it vouches for the others."""
+        tags = {"mae": f"{self.mae:.6f}", "crps": f"{self.crps:.6f}", "days": str(self.days), "n": str(self.n)}
+        return {f"verified_{name}": text for name, text in tags.items()}
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> Verified | None:
+        """What the tags tell, or None where nothing is verified yet."""
+        if "verified_n" not in tags:
+            return None
+        mae, crps, n, days = (tags[f"verified_{name}"] for name in ("mae", "crps", "n", "days"))
+        return cls(float(mae), float(crps), int(n), int(days))
+
+
+@dataclass(frozen=True)
 class Version:
     """A registered version, as its tags tell it. `lived_at` is the night that trained it."""
 
@@ -35,6 +59,7 @@ class Version:
     mae: float
     crps: float
     skill: float
+    verified: Verified | None
 
 
 def list_versions(client: MlflowClient) -> list[Version]:
@@ -102,4 +127,5 @@ def _describe(version: ModelVersion, aliases: tuple[str, ...]) -> Version:
         mae=float(tags["mae"]),
         crps=float(tags["crps"]),
         skill=float(tags["skill"]),
+        verified=Verified.from_tags(tags),
     )

@@ -1,0 +1,49 @@
+"""Verified scores go back to MLflow, onto the versions whose forecasts they judge."""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+
+from lstm_model.forecasts.skill import skill_by_day
+from lstm_model.forecasts.store import ForecastStore
+from lstm_model.registry import list_versions, log_verified, open_tracking
+from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.verify")
+
+
+def record_verified(workspace: Workspace) -> tuple[str, ...]:
+    """Bring every version's verified scores in MLflow up to what the scores table says; repeating it logs nothing.
+
+    Baselines have no version, and a version that was deleted has nothing to be recorded on. A registry that cannot
+    be read or written costs a warning, not the scores.
+
+    Returns:
+        the versions of which anything was new.
+    """
+    scores = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).read_scores()
+    by_version = dict(list(scores[scores["model_version"] != ""].groupby("model_version")))
+    if not by_version or not (workspace.mlruns / "mlflow.db").is_file():
+        return ()
+    until = pd.Timestamp(scores["valid_at"].max())
+    try:
+        client = open_tracking(workspace)
+        versions = [version for version in list_versions(client) if version.version in by_version]
+    except Exception as error:  # a damaged database speaks in many tongues
+        log.warning("verified scores are not in the model registry, it cannot be read: %s", _first_line(error))
+        return ()
+    recorded = []
+    for version in versions:
+        try:
+            days = skill_by_day(by_version[version.version], version.lived_at)
+            if log_verified(client, version, days, until):
+                recorded.append(version.version)
+        except Exception as error:  # what is wrong with one version must not keep the others from being told
+            log.warning("verified scores of version %s cannot be recorded: %s", version.version, _first_line(error))
+    return tuple(recorded)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
