@@ -303,6 +303,33 @@ def verify(as_of: AsOf = None) -> None:
 
 
 @app.command()
+def skill(
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="GROUP", help="method, version, station, lead, season or hour (UTC).")
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, help="Only issues of the last so many days.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How issued forecasts did once their truth came, with 90 % bands.
+
+    Skill is 1 − MAE / the baseline's MAE. Bands come from twelve days of issues on. Then: where truths fell among
+    the quantiles, how much forecasts are revised, and how many have no truth although their time has passed. JSON
+    is one object: groups, ranks, revisions, missing, waiting; what is not known is null.
+
+    Example: `nightcast skill --by lead --days 90`
+    """
+    from flows.clock import present
+    from flows.skill import print_skill, skill_as_data, skill_report
+
+    workspace = Workspace.find()
+    report = skill_report(workspace, present(workspace), by, days)
+    if as_json:
+        _print_json(skill_as_data(report))
+    else:
+        print_skill(screen, report)
+
+
+@app.command()
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="TIME", help="The first night, or its day.")],
     last: Annotated[str, typer.Option("--to", metavar="TIME", help="The last night, or its day.")],
@@ -370,12 +397,14 @@ def models(as_json: AsJson = False) -> None:
         _print_json(rows)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("version", "aliases", "night", "MAE °C", "CRPS °C", "skill", "decision"):
+    for heading in ("version", "aliases", "night", "MAE °C", "CRPS °C", "skill", "verified MAE °C", "decision"):
         table.add_column(heading)
     for row in rows:
+        verified = "–" if row["verified_mae"] is None else f"{row['verified_mae']:.2f}"
+        decision = f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"]
         table.add_row(
             row["version"], ", ".join(row["aliases"]), row["night"], f"{row['mae']:.2f}", f"{row['crps']:.2f}",
-            f"{row['skill']:+.1%}", Text(f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"]),
+            f"{row['skill']:+.1%}", verified, Text(decision),
         )  # fmt: skip
     screen.print(table if rows else "no version yet; `nightcast run` lives the first night")
 

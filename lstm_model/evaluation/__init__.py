@@ -1,6 +1,7 @@
 """Stage 4: baselines, rolling-origin backtests, scores, and the rule that promotes."""
 
 from lstm_model.evaluation.backtest import Backtest, Method, run_backtest
+from lstm_model.evaluation.bands import ratio_band
 from lstm_model.evaluation.baselines import BASELINES, Baseline, fit_baselines
 from lstm_model.evaluation.gate import Decision, Evidence, decide
 from lstm_model.evaluation.scores import crps_from_quantiles, pit_from_quantiles
@@ -22,5 +23,6 @@ __all__ = [
     "gate_window",
     "hold_trial",
     "pit_from_quantiles",
+    "ratio_band",
     "run_backtest",
 ]

@@ -32,13 +32,13 @@ def ratio_band(above: Array, below: Array, seed: int = 0) -> tuple[float, float]
         seed: of the draws.
 
     Returns:
-        both ends; NaN under twelve days.
+        both ends; NaN under twelve days, or where there is nothing to divide by.
 
     Source: Wilks 1997, doi:10.1175/1520-0442(1997)010<0065:RHTFAF>2.0.CO;2.
     """
     days = len(above)
     block = min(_BLOCK_DAYS, days // _FEWEST_BLOCKS)
-    if block < _SHORTEST_BLOCK_DAYS:
+    if block < _SHORTEST_BLOCK_DAYS or not below.sum() > 0:
         return float("nan"), float("nan")
     value = above.sum() / below.sum()
     drawn = _drawn_days(days, block, seed)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm, t
 from scores.continuous import flip_flop_index
-from scores.processing import block_bootstrap
 
 from lstm_model.errors import SettingsError
+from lstm_model.evaluation import ratio_band
 from lstm_model.forecasts.store import KEY
 from lstm_model.settings import QUANTILES
 
@@ -25,10 +21,6 @@ GROUPS = ("method", "version", "station", "lead", "season", "hour")
 COMPARED = ("persistence", "climatology", "damped_anomaly")
 _SEASONS = ("DJF", "MAM", "JJA", "SON")
 _EVERYTHING = "all"
-_BAND = 0.90
-# Errors of neighbouring days go together, and a horizon of two days overlaps with the next issue's: a block is longer.
-_BLOCK_DAYS, _SHORTEST_BLOCK_DAYS, _FEWEST_BLOCKS = 5, 3, 4
-_DRAWS = 1000
 
 Array = npt.NDArray[np.float64]
 
@@ -72,9 +64,7 @@ def verified_skill(
 
     Skill is 1 − MAE / the baseline's MAE over the cases where both errors are known: of the baselines the scores
     hold only errors, so that no CRPS skill can be told. A band, `…_low` to `…_high`, holds the value with 90 %
-    confidence: blocks of successive issue days are drawn again and again (circular block bootstrap), ratios of
-    whole sums are formed, and the band is stretched by what so few blocks leave unsaid (Student's t). It is NaN
-    under twelve issue days.
+    confidence (`ratio_band` over issue days); it is NaN under twelve of them.
 
     Args:
         scores: rows of the scores table.
@@ -90,8 +80,6 @@ def verified_skill(
 
     Raises:
         SettingsError: there is no such group.
-
-    Source: bootstrap of blocks: Wilks 1997, doi:10.1175/1520-0442(1997)010<0065:RHTFAF>2.0.CO;2.
     """
     groups = group_of(scores, by)
     sums = _sums(scores).groupby([groups, scores["issue_date"]]).sum()
@@ -272,39 +260,5 @@ def _columns() -> list[str]:
 def _band(ratio: Ratio, days: pd.DataFrame, seed: int) -> tuple[float, float]:
     """Ends of the 90 % band; NaN where there are too few days to tell."""
     days = days[days[ratio.cases] > 0].sort_index()
-    block = min(_BLOCK_DAYS, len(days) // _FEWEST_BLOCKS)
-    if block < _SHORTEST_BLOCK_DAYS:
-        return float("nan"), float("nan")
-    above, below = days[ratio.above].to_numpy(), days[ratio.below].to_numpy()
-    value = float(ratio.of(above.sum(), below.sum()))
-    drawn = _drawn_days(len(days), block, seed)
-    tail = (1 - _BAND) / 2
-    low, high = np.quantile(ratio.of(drawn @ above, drawn @ below), (tail, 1 - tail))
-    stretch = _stretch(len(days) / block)
-    return value - stretch * (value - low), value + stretch * (high - value)
-
-
-def _stretch(blocks: float) -> float:
-    """How much wider a band from so few independent blocks must be than their bootstrap says."""
-    tail = (1 + _BAND) / 2
-    return float(t.ppf(tail, blocks - 1) / norm.ppf(tail) * np.sqrt(blocks / (blocks - 1)))
-
-
-@lru_cache(maxsize=8)
-def _drawn_days(days: int, block: int, seed: int) -> Array:
-    """How often each day occurs in every draw: (draws, days)."""
-    with _numpy_seeded(seed):
-        drawn = block_bootstrap(xr.DataArray(np.arange(days), dims="day"), blocks={"day": block}, n_iteration=_DRAWS)
-    times = [np.bincount(draw, minlength=days) for draw in drawn.transpose("iteration", "day").to_numpy()]
-    return np.stack(times).astype(np.float64)
-
-
-@contextmanager
-def _numpy_seeded(seed: int) -> Iterator[None]:
-    """NumPy's global generator, which `block_bootstrap` draws from, seeded and afterwards as it was."""
-    before = np.random.get_state()
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(before)
+    low, high = ratio_band(days[ratio.above].to_numpy(), days[ratio.below].to_numpy(), seed)
+    return (1.0 - high, 1.0 - low) if ratio.one_minus else (low, high)

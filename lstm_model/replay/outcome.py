@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstm_model.evaluation import BASELINES, crps_from_quantiles
-from lstm_model.evaluation.bands import ratio_band
+from lstm_model.evaluation import BASELINES, crps_from_quantiles, ratio_band
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.panel import Panel
 from lstm_model.replay.night import ALWAYS, GATE, NEVER, Lived
