@@ -243,16 +243,20 @@ def maintain(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def train(as_of: AsOf = None) -> None:
+def train(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Train a fresh candidate, backtest it and register it as challenger.
 
     Example: `nightcast train`
     """
-    with _flows(as_of):
+    with _flows(as_of, as_json):
         from flows.train import train_flow
-        from flows.words import training_in_words
+        from flows.words import training_as_data, training_in_words
 
-        screen.print(training_in_words(_done(train_flow(as_of))), highlight=False, markup=False)
+        candidate = _done(train_flow(as_of))
+        if as_json:
+            _print_json(training_as_data(candidate))
+        else:
+            screen.print(training_in_words(candidate), highlight=False, markup=False)
 
 
 @app.command()
@@ -275,31 +279,39 @@ def promote(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def forecast(as_of: AsOf = None) -> None:
+def forecast(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Forecast every station with the best method that can serve it.
 
     Example: `nightcast forecast`
     """
-    with _flows(as_of) as workspace:
+    with _flows(as_of, as_json) as workspace:
         from flows.forecast import forecast_flow
         from flows.summary import stations
+        from flows.words import issue_as_data
 
         issue = _done(forecast_flow(as_of))
+    if as_json:
+        _print_json(issue_as_data(issue))
+        return
     screen.print(stations(issue))
     screen.print(f"[dim]every lead and quantile:[/dim] {workspace.latest.relative_to(workspace.home)}")
 
 
 @app.command()
-def verify(as_of: AsOf = None) -> None:
+def verify(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Score every issued forecast whose truth has come.
 
-    Example: `nightcast verify`
+    Example: `nightcast verify`, then `nightcast skill`
     """
-    with _flows(as_of):
+    with _flows(as_of, as_json):
         from flows.verify import verify_flow
-        from flows.words import verification_in_words
+        from flows.words import verification_as_data, verification_in_words
 
-        screen.print(verification_in_words(verify_flow(as_of)), highlight=False)
+        report = verify_flow(as_of)
+        if as_json:
+            _print_json(verification_as_data(report))
+        else:
+            screen.print(verification_in_words(report), highlight=False)
 
 
 @app.command()

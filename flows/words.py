@@ -232,6 +232,34 @@ def reasons_of(quarantined: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in quarantined["reason"].value_counts().items()}
 
 
+def training_as_data(candidate: Candidate) -> dict[str, Any]:
+    """The version that training brought, and its scores on the gate's window."""
+    return {
+        "version": candidate.version,
+        "run_id": candidate.run_id,
+        "trained_from": candidate.trained_from.isoformat(),
+        "trained_until": candidate.trained_until.isoformat(),
+        "training_seconds": round(candidate.seconds, 3),
+        "epochs": candidate.epochs[-1].epoch if candidate.epochs else 0,
+        "scores": candidate.summary.round(4).to_dict(orient="index"),
+    }
+
+
+def issue_as_data(issue: Issue) -> dict[str, Any]:
+    """What went out: stations by method, and why better methods did not serve."""
+    return {
+        "issued_at": issue.forecast["issued_at"].iloc[0].isoformat(),
+        "forecasts": len(issue.forecast),
+        "methods": issue.methods,
+        "faults": list(issue.faults),
+    }
+
+
+def verification_as_data(report: Verification) -> dict[str, int]:
+    """How many forecasts met their truth now, how many in all, and how many wait for theirs."""
+    return {"fresh": len(report.fresh), "scored": report.scored, "waiting": report.waiting}
+
+
 def promotion_as_data(promotion: Promotion) -> dict[str, Any]:
     """The decision and its scores."""
     summary = promotion.summary
