@@ -53,7 +53,10 @@ def parse_day(text: str, *, end: bool = False) -> pd.Timestamp:
     """
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return parse_time(text)
-    day = parse_time(f"{text}T00:00Z")
+    try:
+        day = pd.Timestamp(text, tz="UTC")
+    except ValueError:
+        raise SettingsError(f"{text!r} is no day; write for example 2013-12-20") from None
     return day + pd.Timedelta("1D") - pd.Timedelta(1, "us") if end else day
 
 

@@ -367,7 +367,9 @@ def replay(
 
     workspace = Workspace.find()
     nights = nights_between(parse_day(first), parse_day(last, end=True), workspace.settings)
-    past = Replay(workspace, nights, jobs or max(1, (os.cpu_count() or 1) // workspace.settings.model.threads))
+    model = workspace.settings.model
+    at_once = max(1, (os.cpu_count() or 1) // model.threads) if model.device == "cpu" else 1
+    past = Replay(workspace, nights, jobs or at_once)
     if fresh:
         past.remove()
     with replay_progress(screen, len(nights), quiet=as_json) as tell:

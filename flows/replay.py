@@ -46,6 +46,10 @@ def outcome_as_data(outcome: Outcome) -> list[dict[str, Any]]:
 
 def print_outcome(screen: Console, outcome: Outcome, folder: str) -> None:
     """Print the policies side by side, what chance leaves open, and what a night cost."""
+    best = outcome.policies.set_index("policy").loc[BEST]
+    if not best["n"]:
+        screen.print("no forecast has met its truth yet: replay earlier nights, or this span once its readings are in")
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.title, table.title_justify, table.title_style = "Verified on the same forecasts, °C", "left", "bold"
     table.add_column("policy", no_wrap=True)
@@ -55,12 +59,11 @@ def print_outcome(screen: Console, outcome: Outcome, folder: str) -> None:
         name = str(row["policy"])
         table.add_row(
             name.replace("_", " "), *(f"{row[score]:.3f}" for score in ("mae", "rmse", "crps")),
-            f"{row['coverage_80']:.0%}", Text(_beyond(row)), _known(row["promotions"], "{:d}"),
-            _known(row["days_since_promotion"], "{:.0f} d"),
+            f"{row['coverage_80']:.0%}", Text(_beyond(row)), _or_nothing(row["promotions"], "{:d}"),
+            _or_nothing(row["days_since_promotion"], "{:.0f} d"),
             style="bold" if name == GATE else None if name in _POLICIES else "dim",
         )  # fmt: skip
     screen.print(table)
-    best = outcome.policies.set_index("policy").loc[BEST]
     for line in (
         f"{best['n']:,} forecasts of {len(outcome.nights):,} nights, which every policy made; {outcome.waiting:,} of "
         "the gate's have no truth. Brackets hold 90 % of what chance leaves open (bootstrap of blocks of nights)",
@@ -79,7 +82,7 @@ def _beyond(row: dict[Any, Any]) -> str:
     return f"{row['crps_beyond_gate']:+.3f}{band}"
 
 
-def _known(value: Any, form: str) -> str:
+def _or_nothing(value: Any, form: str) -> str:
     return "" if pd.isna(value) else form.format(value)
 
 

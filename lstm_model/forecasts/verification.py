@@ -17,7 +17,6 @@ from lstm_model.forecasts.store import KEY, SCORES_SCHEMA, ForecastStore, micros
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore
-from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.verify")
@@ -42,17 +41,18 @@ def verify_forecasts(workspace: Workspace, now: pd.Timestamp) -> Verification:
     scores away, and scoring all from scratch gives the same rows.
     """
     store = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
-    readings, settings = ReadingsStore(workspace.readings), workspace.settings.model
+    readings = ReadingsStore(workspace.readings)
     issued = store.read_forecasts([*_MATCHED[:-1], "valid_at"], where=ds.field("issued_at") <= micros(now))
     due = issued[issued["valid_at"] <= now]  # before its time, a step's reading may not be its last
-    pairs = _with_truth(due, readings, now, settings.step)
+    pairs = _with_truth(due, readings, now)
     known = store.read_scores(_MATCHED, where=ds.field("valid_at") <= micros(now))
     news, withdrawn = _differences(pairs[_MATCHED], known)
     fresh = []
     for issue, history in _with_history(store, readings, pd.concat([news["issued_at"], withdrawn["issued_at"]])):
         issued_at = issue["issued_at"].iloc[0]
-        scores = _score(issue, pairs[[*KEY, "observed_c"]], history, settings)
-        store.keep_scores(issued_at, scores)
+        scores = _score(issue, pairs[[*KEY, "observed_c"]], history)
+        later = store.read_scores(where=of_issues([issued_at]) & (ds.field("valid_at") > micros(now)))
+        store.keep_scores(issued_at, pd.concat([scores, later]) if len(later) else scores)
         fresh.append(scores.merge(news.loc[news["issued_at"] == issued_at, KEY], on=KEY))
     rows = pd.concat(fresh, ignore_index=True) if fresh else SCORES_SCHEMA.empty_table().to_pandas()
     waiting = len(issued) - len(pairs)
@@ -60,12 +60,24 @@ def verify_forecasts(workspace: Workspace, now: pd.Timestamp) -> Verification:
     return Verification(rows, len(pairs), waiting)
 
 
-def _with_truth(due: pd.DataFrame, readings: ReadingsStore, now: pd.Timestamp, step: pd.Timedelta) -> pd.DataFrame:
+def _with_truth(due: pd.DataFrame, readings: ReadingsStore, now: pd.Timestamp) -> pd.DataFrame:
     """Forecast rows whose valid time was observed, with `observed_c`."""
-    first = due["valid_at"].min() - step if len(due) else now  # nothing observed before can be a truth
-    truth = readings.read(now, since=first)
-    truth["valid_at"] = truth["observed_at"].dt.ceil(step)
-    truth = truth.sort_values("observed_at").drop_duplicates(["station_id", "valid_at"], keep="last")
+    if due.empty:
+        return due.assign(observed_c=pd.Series(dtype="float32"))
+    steps = due["issued_at"].map(due.groupby("issued_at")["lead_hours"].agg(_step_of))
+    observed = readings.read(now, since=due["valid_at"].min() - steps.max())  # nothing observed before can be a truth
+    return pd.concat([_of_step(rows, observed, pd.Timedelta(step)) for step, rows in due.groupby(steps)])
+
+
+def _step_of(lead_hours: pd.Series) -> pd.Timedelta:
+    """The step that an issue was made in, whatever it is set to by now: its first lead."""
+    return pd.Timedelta(round(float(lead_hours.min()) * 3600), "s")
+
+
+def _of_step(due: pd.DataFrame, observed: pd.DataFrame, step: pd.Timedelta) -> pd.DataFrame:
+    """Forecasts of one step: their truth is the last reading of the step that ends at their valid time."""
+    truth = observed.assign(valid_at=observed["observed_at"].dt.ceil(step)).sort_values("observed_at")
+    truth = truth.drop_duplicates(["station_id", "valid_at"], keep="last")
     truth = truth.rename(columns={"temperature_c": "observed_c"})[["station_id", "valid_at", "observed_c"]]
     return due.merge(truth, on=["station_id", "valid_at"], how="inner", validate="many_to_one")
 
@@ -99,16 +111,16 @@ def _as_it_was(readings: ReadingsStore, version: int | None, until: pd.Timestamp
     return kept if len(kept) else readings.read(until)
 
 
-def _score(issue: pd.DataFrame, truth: pd.DataFrame, history: pd.DataFrame, settings: ModelSettings) -> pd.DataFrame:
+def _score(issue: pd.DataFrame, truth: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Scores of one issue's rows that have met their truth, beside baselines that see what the issue saw."""
     issued_at, stations = issue["issued_at"].iloc[0], tuple(sorted(issue["station_id"].unique()))
-    pairs = issue.merge(truth, on=KEY)
-    panel = build_panel(history, settings.step, end=issued_at, stations=stations)
+    pairs, step = issue.merge(truth, on=KEY), _step_of(issue["lead_hours"])
+    panel = build_panel(history, step, end=issued_at, stations=stations)
     row = pd.Index(stations).get_indexer(pairs["station_id"])
-    lead = np.rint(pairs["lead_hours"] / (settings.step / pd.Timedelta("1h"))).astype(int).to_numpy() - 1
+    lead = np.rint(pairs["lead_hours"] / (step / pd.Timedelta("1h"))).astype(int).to_numpy() - 1
     observed = pairs["observed_c"].to_numpy(np.float64)
     quantiles = pairs[QUANTILE_COLUMNS].to_numpy(np.float64)
-    origin, horizon = np.array([len(panel.times) - 1]), max(settings.horizon, int(lead.max(initial=0)) + 1)
+    origin, horizon = np.array([len(panel.times) - 1]), int(lead.max(initial=0)) + 1
     errors = {
         f"{baseline.name}_error_c": baseline().fit_rule(panel, horizon).point(panel, origin)[row, 0, lead] - observed
         for baseline in (Persistence, Climatology, DampedAnomaly)

@@ -226,9 +226,13 @@ def ingest(
 
 
 def ingest_from(workspace: Workspace, sources: list[Source], now: pd.Timestamp) -> IngestReport:
-    """Take in what these sources offer at `now`, which is taken to be the wall clock's time as well."""
-    work = Ingestion(workspace, now)
-    return work.finish([work.take_in(source, now, now) for source in sources])
+    """Take in what these sources offer at `now`, which is taken to be the wall clock's time as well.
+
+    Raises:
+        SourceError, SettingsError: a source cannot be read; what all the others brought is kept.
+    """
+    work, offered = Ingestion(workspace, now), {source.name: source for source in sources}
+    return _each(list(offered), lambda name: work.take_in(offered[name], now, now), work)
 
 
 def ingest_file(workspace: Workspace, file: Path, clock: pd.Timestamp, source: str | None = None) -> IngestReport:

@@ -10,8 +10,10 @@ import pandas as pd
 from lstm_model.readings import RawRows, ReadingsStore, SampleSource, Source
 from lstm_model.readings.quality import ANY_FLAG
 
-_HISTORY = pd.Timedelta(days=30)
-"""A batch that spans more than this is a load of history: it says nothing about when its readings arrived."""
+_HISTORY_DAYS = 30
+"""A batch with readings of so many days is a load of history: it says nothing of when its readings arrived."""
+_A_NIGHT_TAKES = pd.Timedelta(minutes=10)
+"""What a night takes in itself is stamped a little later than the night, and was there for it all the same."""
 
 
 @dataclass(frozen=True)
@@ -32,30 +34,35 @@ class Arrivals:
         """
         everything = pd.Timestamp.max.tz_localize("UTC").floor("1s")
         rows = store.read(everything, flags=ANY_FLAG, columns=["source", "ingested_at"], covariates=True)
-        observed = rows["observed_at"].groupby([rows["source"], rows["ingested_at"]])
-        loaded = observed.transform("max") - observed.transform("min") > _HISTORY
-        arrived = rows[["observed_at", "ingested_at"]].max(axis=1).where(~loaded, rows["observed_at"])
+        days = rows["observed_at"].dt.floor("1D").groupby([rows["source"], rows["ingested_at"]])
+        loaded = days.transform("nunique") >= _HISTORY_DAYS
+        came = (rows["ingested_at"] - _A_NIGHT_TAKES).where(~loaded, rows["observed_at"])
+        arrived = came.where(came > rows["observed_at"], rows["observed_at"])
         return cls(rows.drop(columns="ingested_at").assign(arrived_at=arrived))
 
-    def sources(self, since: pd.Timestamp | None, until: pd.Timestamp) -> list[Source]:
-        """What arrived after `since` and not after `until`, by the source that brought it."""
-        arrived = self.rows[self.rows["arrived_at"] <= until]
+    def sources(self, since: pd.Timestamp | None, until: pd.Timestamp | None) -> list[Source]:
+        """What arrived after `since` and not after `until` (ever, when None), by the source that brought it."""
+        arrived = self.rows if until is None else self.rows[self.rows["arrived_at"] <= until]
         if since is not None:
             arrived = arrived[arrived["arrived_at"] > since]
         return [_Batch(str(name), rows) for name, rows in arrived.groupby("source")]
 
-    @property
-    def last(self) -> pd.Timestamp | None:
-        """When the last reading arrived, or None."""
-        return None if self.rows.empty else self.rows["arrived_at"].max()
+    def digest(self, until: pd.Timestamp) -> str:
+        """What tells these readings from others, as far as they arrived by then."""
+        arrived = self.rows[self.rows["arrived_at"] <= until]
+        return f"{int(pd.util.hash_pandas_object(arrived, index=False).sum()):016x}"
 
 
 class SampleArrivals:
     """The embedded sample, every reading of which arrives when it is observed."""
 
-    def sources(self, since: pd.Timestamp | None, until: pd.Timestamp) -> list[Source]:
+    def sources(self, since: pd.Timestamp | None, until: pd.Timestamp | None) -> list[Source]:
         """The sample itself, which reveals what was observed by the night and is not kept yet."""
         return [SampleSource("sample")]
+
+    def digest(self, until: pd.Timestamp) -> str:
+        """There is only one sample."""
+        return "sample"
 
 
 class _Batch:
@@ -65,8 +72,8 @@ class _Batch:
         self.name, self._rows = name, rows
 
     def read(self, since: pd.Timestamp | None, until: pd.Timestamp) -> Iterator[RawRows]:
-        """All of them."""
-        rows = self._rows.drop(columns=["source", "arrived_at"])
+        """All of them that were observed by then."""
+        rows = self._rows[self._rows["observed_at"] <= until].drop(columns=["source", "arrived_at"])
         nothing = pd.Series("", index=rows.index)
         yield RawRows(rows, rows.astype("str"), nothing, nothing)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lstm_model.errors import ModelUnavailable, NightcastError
+from lstm_model.errors import HistoryTooShort, ModelUnavailable, NightcastError
 from lstm_model.evaluation import Champion, decide, fit_baselines, gate_window, hold_trial
 from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, from_its_end, living_panel, serve
 from lstm_model.network import Forecaster
@@ -22,7 +23,9 @@ from lstm_model.panel import Panel
 from lstm_model.panel.grid import FloatArray
 from lstm_model.readings import ReadingsStore
 from lstm_model.registry import check_same_task
-from lstm_model.settings import Settings
+from lstm_model.settings import QUANTILES, Settings
+
+log = logging.getLogger("nightcast.replay")
 
 GATE, ALWAYS, NEVER = "gate", "always_promote", "never_retrain"
 POLICIES = (GATE, ALWAYS, NEVER)
@@ -41,6 +44,16 @@ class Standing:
     previous: str | None = None
     newest: str | None = None
     first: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial ended in: the gate's decision, and who serves after it."""
+
+    promoted: bool
+    rule: str
+    reason: str
+    standing: Standing
 
 
 @dataclass(frozen=True)
@@ -85,23 +98,31 @@ def train_night(readings: Path, version: int | None, night: pd.Timestamp, settin
     began = time.perf_counter()
     kept, scratch = models / key_of(night), models / f"{key_of(night)}.{os.getpid()}.tmp"
     try:
-        window = gate_window(ReadingsStore(readings).read(night, version=version, covariates=True), settings, night)
+        window = gate_window(known_then(ReadingsStore(readings), version, night), settings, night)
         Forecaster(settings.model).fit_panel(window.past).save(scratch)
-    except NightcastError as error:
-        return Trained(time.perf_counter() - began, str(error))
+    except Exception as error:  # as on a real night: the training failed, and the champion stays
+        told = str(error) if isinstance(error, NightcastError) else f"{type(error).__name__}: {error}"
+        return Trained(time.perf_counter() - began, told)
     shutil.rmtree(kept, ignore_errors=True)
     scratch.rename(kept)
     return Trained(time.perf_counter() - began)
+
+
+def known_then(store: ReadingsStore, version: int | None, night: pd.Timestamp) -> pd.DataFrame:
+    """The readings that a night saw: one version of the table, or nothing where there was no table yet."""
+    seen = store.read(night, version=version, covariates=True)
+    return seen.iloc[:0] if version is None else seen
 
 
 class Night:
     """A past night: what was known then, under which settings, and where the models lie."""
 
     def __init__(self, readings: pd.DataFrame, night: pd.Timestamp, settings: Settings, models: Path) -> None:
-        self._readings, self._night, self._settings, self._models = readings, night, settings, models
+        self._readings, self._night, self._settings = readings, night, settings
+        self._load = cache(lambda key: Forecaster.load(models / key))
 
-    def judge(self, before: Standing) -> tuple[bool, str, str, Standing]:
-        """Hold the trial of tonight's challenger: promoted or not, the rule, the reason, and who serves then."""
+    def judge(self, before: Standing) -> Verdict:
+        """Hold the trial of tonight's challenger."""
         tonight = key_of(self._night)
         challenger = self._load(tonight)
         window, champion = gate_window(self._readings, self._settings, self._night), None
@@ -112,7 +133,7 @@ class Night:
         after = replace(before, newest=tonight, first=before.first or tonight)
         if decision.promote:
             after = replace(after, champion=tonight, previous=before.champion or before.previous)
-        return decision.promote, decision.rule, decision.reason, after
+        return Verdict(decision.promote, decision.rule, decision.reason, after)
 
     def _champion(self, key: str, stations: tuple[str, ...]) -> Champion:
         forecaster, age = self._load(key), self._night - night_of(key)
@@ -126,41 +147,58 @@ class Night:
         """What every policy, every baseline and the newest ridge alone say tonight.
 
         Returns:
-            columns of a forecast and `policy`; stations that a lone baseline cannot serve are left out.
+            columns of a forecast and `policy`; stations that a lone baseline cannot serve are left out, all of them
+        where none has spoken for a month.
         """
         settings = self._settings.model
-        panel = living_panel(self._readings, settings, self._night)
-        lone = {name: from_its_end(fitted, panel) for name, fitted in fit_baselines(panel, settings.horizon).items()}
+        try:
+            panel = living_panel(self._readings, settings, self._night)
+        except HistoryTooShort as reason:
+            log.warning("no forecast on %s: %s", f"{self._night:%Y-%m-%d}", reason)
+            return _nothing()
+        baselines = {
+            name: from_its_end(fitted, panel) for name, fitted in fit_baselines(panel, settings.horizon).items()
+        }
         serving = {
             GATE: {"champion": standing.champion, "previous": standing.previous},
             ALWAYS: {"champion": standing.newest},
             NEVER: {"champion": standing.first},
         }
-        parts = [
-            climb_down(panel, self._ladder(models, panel, lone), settings.horizon)[0].assign(policy=policy)
-            for policy, models in serving.items()
-        ]
+        parts = []
+        for policy, models in serving.items():
+            rows, faults = climb_down(panel, self._ladder(models, panel, baselines), settings.horizon)
+            parts.append(rows.assign(policy=policy))
+            for fault in faults:
+                log.warning("%s: %s", policy.replace("_", " "), fault)
         if standing.newest is not None:
-            lone[RIDGE] = from_its_end(self._load(standing.newest).ridge(), panel)
-        parts += [self._frame(panel, quantiles).assign(policy=name, method=name) for name, quantiles in lone.items()]
+            baselines[RIDGE] = from_its_end(self._load(standing.newest).ridge(), panel)
+        parts += [
+            self._frame(panel, quantiles).assign(policy=name, method=name) for name, quantiles in baselines.items()
+        ]
         return pd.concat(parts, ignore_index=True)
 
-    def _ladder(self, models: dict[str, str | None], panel: Panel, lone: dict[str, FloatArray]) -> Iterator[Rung | str]:
+    def _ladder(
+        self, models: dict[str, str | None], panel: Panel, baselines: dict[str, FloatArray]
+    ) -> Iterator[Rung | str]:
         for alias, key in models.items():
             if key is not None:
                 yield serve(alias, key, "", partial(self._load, key), panel, self._settings.model)
         for baseline in LAST_RUNGS:
-            yield Rung(baseline.name, "", "", lone[baseline.name])
+            yield Rung(baseline.name, "", "", baselines[baseline.name])
 
     def _frame(self, panel: Panel, quantiles: FloatArray) -> pd.DataFrame:
         served = np.isfinite(quantiles).all(axis=(1, 2))
         stations = tuple(np.array(panel.stations, dtype=object)[served])
         return forecast_frame(stations, panel.times[-1], panel.step, quantiles[served])
 
-    def _load(self, key: str) -> Forecaster:
-        return Forecaster.load(self._models / key)
+
+def _nothing() -> pd.DataFrame:
+    """No forecast, in the columns of one."""
+    none = np.empty((0, 1, len(QUANTILES)), np.float32)
+    rows = forecast_frame((), pd.Timestamp(0, tz="UTC"), pd.Timedelta("1h"), none)
+    return rows.assign(policy="", method="")
 
 
-def no_trial(before: Standing, fault: str) -> tuple[bool, str, str, Standing]:
+def no_trial(before: Standing, fault: str) -> Verdict:
     """A night without a challenger leaves everybody in place."""
-    return False, "no_challenger", fault, before
+    return Verdict(False, "no_challenger", fault, before)

@@ -12,7 +12,7 @@ import pandas as pd
 from lstm_model.evaluation import BASELINES, crps_from_quantiles, ratio_band
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.panel import Panel
-from lstm_model.replay.night import ALWAYS, GATE, NEVER, Lived
+from lstm_model.replay.night import ALWAYS, GATE, NEVER, POLICIES, RIDGE, Lived
 
 BEST = "best_baseline"
 _BASELINES = tuple(baseline.name for baseline in BASELINES)
@@ -68,31 +68,42 @@ def score_night(forecasts: pd.DataFrame, truth: Panel) -> pd.DataFrame:
 def weigh(sums: Mapping[pd.Timestamp, pd.DataFrame], lived: list[Lived]) -> Outcome:
     """Put the policies side by side.
 
+    A night in which one of them had nothing to say counts for none; only the ridge, which needs a model, is put
+    beside the gate on its own nights.
+
     Args:
         sums: of every night, from `score_night`.
         lived: the nights, in order.
     """
     by_night = pd.concat(sums, names=["night", "policy"])
-    rows = {
-        str(policy): _row(nights, by_night.xs(GATE, level="policy")) for policy, nights in by_night.groupby("policy")
-    }
-    best = min(_BASELINES, key=lambda name: float(rows[name]["crps"]))
-    rows[BEST] = rows[best] | {"method": best}
+    waiting = int(by_night[by_night.index.get_level_values("policy") == GATE]["waiting"].sum())
+    names = [*POLICIES, *(name for name in by_night.index.get_level_values("policy").unique() if name not in POLICIES)]
+    judged = [name for name in names if name != RIDGE]
+    spoke = by_night["n"].unstack().reindex(columns=judged).notna().all(axis=1)
+    night, policy = (by_night.index.get_level_values(level) for level in ("night", "policy"))
+    counted = night.isin(spoke.index[spoke])
+    of = {name: by_night[counted & (policy == name)].droplevel("policy") for name in names}
+    rows = {name: _row(nights, of[GATE].loc[nights.index]) for name, nights in of.items()}
+    scored = {name: rows[name]["crps"] for name in _BASELINES if name in rows and rows[name]["n"]}
+    if scored:
+        best = min(scored, key=lambda name: float(scored[name]))
+        rows[BEST] = rows[best] | {"method": best}
+    else:
+        rows[BEST] = rows[GATE] | {"method": None}
     for policy, (promotions, last) in _promotions(lived).items():
         since = None if last is None else (lived[-1].night - last) / pd.Timedelta("1D")
         rows[policy] |= {"promotions": promotions, "days_since_promotion": since}
-    order = [GATE, ALWAYS, NEVER, BEST]
-    order += [name for name in rows if name not in order]
+    order = [*POLICIES, BEST, *(name for name in rows if name not in (*POLICIES, BEST))]
     table = pd.DataFrame([{"policy": name} | rows[name] for name in order])
-    waiting = int(by_night.xs(GATE, level="policy")["waiting"].sum())
     return Outcome(table.astype({"promotions": "Int64"}), waiting, tuple(lived))
 
 
 def _row(nights: pd.DataFrame, gate: pd.DataFrame) -> dict[str, Any]:
-    whole, cases = nights.sum(), nights["n"].to_numpy()
-    beyond = nights["crps"].to_numpy() - gate["crps"].to_numpy()
-    low, high = ratio_band(beyond, cases)
-    n = max(whole["n"], 1.0)
+    """A policy's scores, beside the gate's in the same nights; NaN where no truth has come."""
+    whole = nights.sum()
+    n = whole["n"] or np.nan
+    beyond = (nights["crps"] - gate["crps"]).to_numpy()
+    low, high = ratio_band(beyond, nights["n"].to_numpy())
     return {
         "method": None,
         "mae": whole["absolute"] / n,

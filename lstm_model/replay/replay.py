@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import threading
 import time
 from collections import deque
@@ -15,16 +16,17 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice, pairwise, starmap
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from lstm_model.errors import NightcastError
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, SampleArrivals
-from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, train_night
+from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, known_then, no_trial, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
 from lstm_model.workspace import Workspace
 
@@ -66,9 +68,13 @@ class Replay:
             on_night: called after every night, those done earlier included.
 
         Raises:
-            NightcastError: the folder holds a replay of other settings, code or nights.
+            NightcastError: the folder holds a replay of other settings, code or nights, or one that is under way.
         """
-        self._open()
+        with self._alone():
+            self._open()
+            return self._meet_truth(self._live_all(on_night))
+
+    def _live_all(self, on_night: Callable[[Lived], None] | None) -> list[Lived]:
         lived, standing = [], Standing()
         with self._trainers() as train:
             for begun in _ahead(starmap(train, self._arrived_by_night()), 2 * self._jobs):
@@ -77,22 +83,22 @@ class Replay:
                 standing = done.standing
                 if on_night is not None:
                     on_night(done)
-        return self._meet_truth(lived)
+        return lived
 
     # ── one night ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _live(self, begun: Begun, before: Standing) -> Lived:
         trained, night, seconds = begun.training.result(), begun.night, {"ingest": begun.ingest_seconds}
         seconds["train"] = trained.seconds
-        readings = self._store.read(night, version=begun.readings_version, covariates=True)
+        readings = known_then(self._store, begun.readings_version, night)
         then = Night(readings, night, self._settings, self._models)
         began = time.perf_counter()
-        promoted, rule, reason, after = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)
+        verdict = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)
         seconds["promote"] = time.perf_counter() - began
         began = time.perf_counter()
-        _replace(self._forecasts_file(night), then.forecasts(after).to_parquet)
+        _replace(self._forecasts_file(night), then.forecasts(verdict.standing).to_parquet)
         seconds["forecast"] = time.perf_counter() - began
-        lived = Lived(night, begun.readings_version, promoted, rule, reason, after, seconds)
+        lived = Lived(night, begun.readings_version, **vars(verdict), seconds=seconds)
         _write(self._record_file(night), json.dumps(asdict(lived) | {"night": night.isoformat()}, indent=1))
         return lived
 
@@ -127,7 +133,7 @@ class Replay:
         """Score every night against all that has come since."""
         settings, last = self._settings.model, self._nights[-1]
         later = last + settings.horizon_time
-        ingest_from(self._copy, self._arrivals.sources(last, later), later)
+        ingest_from(self._copy, self._arrivals.sources(last, None), later)
         truth = build_panel(self._store.read(later), settings.step, end=later)
         sums = {night: score_night(pd.read_parquet(self._forecasts_file(night)), truth) for night in self._nights}
         return weigh(sums, lived)
@@ -136,13 +142,17 @@ class Replay:
 
     def _open(self) -> None:
         """Make the folder ready, or make sure that it is this very replay that goes on."""
-        self._models.mkdir(parents=True, exist_ok=True)
-        self._records.mkdir(exist_ok=True)
+        for folder in (self._models, self._records):
+            folder.mkdir(exist_ok=True)
+            for leftover in folder.glob("*.tmp"):  # of a process that was killed
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         file = self.folder / _IDENTITY
         mine = {
             "nights": [night.isoformat() for night in self._nights],
-            "settings": self._settings.model_dump(mode="json"),
-            "code": _digest_of_code(),
+            "settings": self._settings.model_dump(mode="json", include={"quality", "model", "gate"}),
+            "readings": self._arrivals.digest(self._nights[-1] + self._settings.model.horizon_time),
+            "stations": _digest([self._stations_file] if self._stations_file.is_file() else []),
+            "code": _digest(sorted(_PACKAGE.rglob("*.py"))),
         }
         if not file.is_file():
             if self._stations_file.is_file():
@@ -158,8 +168,23 @@ class Replay:
             )
 
     def remove(self) -> None:
-        """Forget what was lived again so far."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forget what was lived again so far.
+
+        Raises:
+            NightcastError: it is under way.
+        """
+        with self._alone():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else lives this replay meanwhile; the lock dies with its process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / "replay.lock", timeout=0):
+                yield
+        except Timeout:
+            raise NightcastError(f"{self.folder}: this replay is under way already; wait for it to end") from None
 
     # ── training, several nights at once ───────────────────────────────────────────────────────────────────
 
@@ -183,13 +208,16 @@ class Replay:
                     f"a training process was killed, {self._jobs} ran at once; where memory is short use --jobs 1. "
                     "The same command goes on where this one stopped"
                 ) from None
-            except BaseException:
+            except BaseException:  # whoever interrupts does not wait for trainings that nobody needs any more
                 pool.shutdown(wait=False, cancel_futures=True)
+                for trainer in active_children():
+                    trainer.terminate()
                 raise
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has gone, however it went."""
+    """End this process when its parent has gone, however it went; Ctrl-C is for the parent to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -225,8 +253,8 @@ def _replace(file: Path, write: Callable[[Path], object]) -> None:
     scratch.replace(file)
 
 
-def _digest_of_code() -> str:
+def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.rglob("*.py")):
+    for file in files:
         digest.update(file.read_bytes())
     return digest.hexdigest()

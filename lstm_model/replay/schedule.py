@@ -11,6 +11,9 @@ from lstm_model.errors import SettingsError
 from lstm_model.readings import SAMPLE_FIRST_NIGHT
 from lstm_model.settings import Settings
 
+_DAWN = pd.Timestamp("1900-01-01T00:00Z")
+"""Before this no sensor read anything, and calendars are strange."""
+
 
 def nights_between(first: pd.Timestamp, last: pd.Timestamp, settings: Settings) -> list[pd.Timestamp]:
     """The nights that begin not before `first` and not after `last`, as `[schedule] nightly` has them.
@@ -32,7 +35,7 @@ def nights_between(first: pd.Timestamp, last: pd.Timestamp, settings: Settings) 
 
 
 def _scheduled(first: pd.Timestamp, last: pd.Timestamp, settings: Settings) -> list[pd.Timestamp]:
-    begin: datetime = (first.tz_convert(settings.schedule.timezone) - pd.Timedelta("1min")).to_pydatetime()
+    begin: datetime = (max(first, _DAWN).tz_convert(settings.schedule.timezone) - pd.Timedelta("1min")).to_pydatetime()
     nights = []
     for moment in CronSim(settings.schedule.nightly, begin):
         night = pd.Timestamp(moment).tz_convert("UTC")

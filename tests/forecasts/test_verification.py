@@ -182,3 +182,26 @@ def test_a_correction_that_comes_a_year_late_corrects_the_score(lived: Workspace
     assert report.fresh["lead_hours"].tolist() == [3.0]
     assert report.fresh["observed_c"].tolist() == right["temperature_c"].tolist()
     assert not (every_score(lived)["observed_c"] == 30.0).any()
+
+
+def test_another_frequency_leaves_verified_scores_alone(verified: Workspace) -> None:
+    """What was said hour by hour is judged hour by hour."""
+    verify_forecasts(verified, LATER)
+    before = scores_of(verified)
+    text = (verified.home / "nightcast.toml").read_text()
+    (verified.home / "nightcast.toml").write_text(text.replace("[model]", '[model]\nfrequency = "30min"'))
+    changed = Workspace.find(verified.home, {})
+    assert verify_forecasts(changed, LATER).fresh.empty
+    shutil.rmtree(verified.scores)
+    verify_forecasts(changed, LATER)
+    pd.testing.assert_frame_equal(scores_of(changed), before)
+
+
+def test_verifying_an_earlier_night_again_keeps_later_scores(verified: Workspace) -> None:
+    verify_forecasts(verified, LATER)
+    before = scores_of(verified)
+    one = store_of(verified).read(LATER, since=NOW).head(1)
+    rows = fleet_readings(days=1, end=LATER, seed=3).merge(one[["station_id", "observed_at"]])
+    store_of(verified).upsert(rows.assign(temperature_c=rows["temperature_c"] + np.float32(1)))
+    assert len(verify_forecasts(verified, NOW + pd.Timedelta("2h")).fresh) == 1
+    assert len(scores_of(verified)) == len(before)
