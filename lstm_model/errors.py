@@ -37,3 +37,8 @@ class NightFailed(NightcastError):
     def __init__(self, night: Any) -> None:
         self.night = night
         super().__init__("; ".join(f"{step} failed: {reason}" for step, reason in night.failed.items()))
+
+
+def first_line(error: Exception) -> str:
+    """What an error of any library says, in one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from lstm_model.errors import HistoryTooShort
+from lstm_model.errors import HistoryTooShort, first_line
 from lstm_model.evaluation import Baseline, Method
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
 from lstm_model.forecasts.store import ForecastStore
@@ -149,7 +149,7 @@ def _model_rungs(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Itera
         client = open_tracking(workspace)
         versions = {alias: find_version(client, alias) for alias in ("champion", "previous")}
     except Exception as error:  # a damaged database speaks in many tongues
-        yield f"the model registry cannot be read: {_first_line(error)}"
+        yield f"the model registry cannot be read: {first_line(error)}"
         return
     for alias, version in versions.items():
         if version is None:
@@ -167,8 +167,4 @@ def serve(
         check_same_task(forecaster, settings, panel.stations)
         return Rung(alias, version, run_id, from_its_end(forecaster, panel))
     except Exception as error:  # a model that fails in any way is a model that cannot serve
-        return f"{alias} (version {version}) cannot serve: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+        return f"{alias} (version {version}) cannot serve: {first_line(error)}"

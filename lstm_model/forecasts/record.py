@@ -6,6 +6,7 @@ import logging
 
 import pandas as pd
 
+from lstm_model.errors import first_line
 from lstm_model.forecasts.skill import skill_by_day
 from lstm_model.forecasts.store import ForecastStore
 from lstm_model.registry import list_versions, log_verified, open_tracking
@@ -32,7 +33,7 @@ def record_verified(workspace: Workspace) -> tuple[str, ...]:
         client = open_tracking(workspace)
         versions = [version for version in list_versions(client) if version.version in by_version]
     except Exception as error:  # a damaged database speaks in many tongues
-        log.warning("verified scores are not in the model registry, it cannot be read: %s", _first_line(error))
+        log.warning("verified scores are not in the model registry, it cannot be read: %s", first_line(error))
         return ()
     recorded = []
     for version in versions:
@@ -41,9 +42,5 @@ def record_verified(workspace: Workspace) -> tuple[str, ...]:
             if log_verified(client, version, days, until):
                 recorded.append(version.version)
         except Exception as error:  # what is wrong with one version must not keep the others from being told
-            log.warning("verified scores of version %s cannot be recorded: %s", version.version, _first_line(error))
+            log.warning("verified scores of version %s cannot be recorded: %s", version.version, first_line(error))
     return tuple(recorded)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -10,8 +10,7 @@ it is morning or night now.
 
 w is fitted on all stations together and serves a station never seen; it knows no neighbours. Δw is the station's own
 departure, drawn towards zero, so that a station with little history leans on the fleet; how firmly, the fleet's
-validation blocks say. With no history at all every
-weight is zero: the anchor is then the last value, persistence.
+validation blocks say. With no history at all every weight is zero: the anchor is then the last value, persistence.
 """
 
 from __future__ import annotations
