@@ -103,6 +103,12 @@ class Backtest:
             tables.append(table)
         return pd.concat(tables, ignore_index=True)
 
+    def covered(self, method: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """For every origin, (O,): the common cases inside the method's 80 % interval, and all of them."""
+        forecast, cases = self.forecasts[method], self.common
+        inside = (forecast[..., _LOWER] <= self.truth) & (self.truth <= forecast[..., _UPPER]) & cases
+        return inside.sum(axis=(0, 2)), cases.sum(axis=(0, 2))
+
     def confidence_worse(self, method: str, other: str) -> float:
         """Confidence, 0…1, that `method` has the larger true CRPS: 0.95 is significantly worse, 0.05 better.
 

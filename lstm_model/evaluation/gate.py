@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lstm_model.settings import GateSettings
@@ -12,7 +12,11 @@ from lstm_model.settings import GateSettings
 CHALLENGER, CHAMPION = "challenger", "champion"
 BEATEN_BY_POINT_ESTIMATE = ("persistence", "climatology")
 VETOERS = ("ridge", "damped_anomaly")
+_STAND_IN = "damped_anomaly"
 _LEAST_TRUTH_SHARE = 0.5
+_FARTHEST_JUMP = 4 / 3
+_LOST = 3.0
+_PROMISED, _COVERAGE_TOLERANCE = 0.8, 0.05
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class Evidence:
     data_age_hours: from the newest reading to the night that judges.
     has_champion: an alias points to a champion; champion_fault: why it cannot be judged, if it cannot.
     champion_age_days: since the champion's training.
+    coverage_80: share of truth inside the 80 % interval by method; coverage_low, coverage_high: 90 % band of the
+        challenger's, NaN where there are too few days to tell.
+    level_jump: how far the fleet's level moved of late, 1 as far as ever before; NaN where nobody can tell.
+    champion_verified_crps: °C, of the forecasts it issued, once their truth came; NaN while that is not known.
     """
 
     crps: Mapping[str, float]
@@ -37,7 +45,11 @@ class Evidence:
     has_champion: bool = False
     champion_fault: str | None = None
     champion_age_days: float | None = None
-    coverage_80: float = math.nan
+    coverage_80: Mapping[str, float] = field(default_factory=dict)
+    coverage_low: float = math.nan
+    coverage_high: float = math.nan
+    level_jump: float = math.nan
+    champion_verified_crps: float = math.nan
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -55,7 +67,12 @@ class Decision:
 
 def decide(evidence: Evidence, settings: GateSettings) -> Decision:
     """Judge a challenger. The first rule that applies decides; a missing number refuses."""
-    return _unfit(evidence, settings) or _against_baselines(evidence, settings) or _against_champion(evidence, settings)
+    return (
+        _unfit(evidence, settings)
+        or _against_baselines(evidence, settings)
+        or _dishonest(evidence)
+        or _against_champion(evidence, settings)
+    )
 
 
 def _unfit(evidence: Evidence, settings: GateSettings) -> Decision | None:
@@ -77,6 +94,20 @@ def _unfit(evidence: Evidence, settings: GateSettings) -> Decision | None:
         return _refuse(
             "data_too_old",
             f"the newest reading is {evidence.data_age_hours:.0f} h old, at most {oldest:.0f} h are allowed",
+        )
+    if evidence.level_jump > _FARTHEST_JUMP:
+        return _refuse(
+            "level_jumped",
+            f"the window cannot be trusted: the fleet's level moved {evidence.level_jump:.1f} times as far of late as "
+            "ever before; look at the newest readings",
+        )
+    theirs = evidence.crps.get(CHAMPION, math.nan)
+    if theirs > _LOST * evidence.champion_verified_crps:
+        return _refuse(
+            "champion_lost",
+            f"the window cannot be trusted: the champion's CRPS there is {theirs:.3f} °C, "
+            f"{theirs / evidence.champion_verified_crps:.1f} times what its forecasts had until now; "
+            "look at the newest readings",
         )
     needed = [CHALLENGER, *BEATEN_BY_POINT_ESTIMATE, *VETOERS]
     for method in needed:
@@ -101,6 +132,21 @@ def _against_baselines(evidence: Evidence, settings: GateSettings) -> Decision |
                 f"{baseline} is significantly better (CRPS {evidence.crps[baseline]:.3f} against {mine:.3f} °C, "
                 f"confidence {confidence:.2f})",
             )
+    return None
+
+
+def _dishonest(evidence: Evidence) -> Decision | None:
+    """An interval that covers neither what it promises nor as well as who would serve in its place."""
+    covered = evidence.coverage_80
+    mine, theirs = covered.get(CHALLENGER, math.nan), covered.get(CHAMPION, covered.get(_STAND_IN, math.nan))
+    low, high = _PROMISED - _COVERAGE_TOLERANCE, _PROMISED + _COVERAGE_TOLERANCE
+    outside = evidence.coverage_high < low or evidence.coverage_low > high
+    if outside and not abs(mine - _PROMISED) <= abs(theirs - _PROMISED):
+        return _refuse(
+            "miscalibrated",
+            f"its 80 % interval covers {mine:.0%} of the truth, with 90 % confidence between "
+            f"{evidence.coverage_low:.0%} and {evidence.coverage_high:.0%}",
+        )
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 
 from lstm_model.errors import HistoryTooShort
 from lstm_model.evaluation.backtest import Backtest, run_backtest
+from lstm_model.evaluation.bands import ratio_band
 from lstm_model.evaluation.baselines import fit_baselines
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION, Evidence
+from lstm_model.evaluation.trust import level_jump
 from lstm_model.network import Forecaster
 from lstm_model.panel import Panel, build_panel
 from lstm_model.readings import living
@@ -30,6 +33,11 @@ class Window:
     newest: pd.Timestamp
 
     @property
+    def days(self) -> int:
+        """Its length, from its first origin to its end."""
+        return round((self.panel.times[-1] - self.origins[0]) / pd.Timedelta("1D"))
+
+    @property
     def past(self) -> Panel:
         """What may be learnt from."""
         return self.panel.until(self.train_until)
@@ -37,11 +45,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Champion:
-    """Who is to be beaten: a forecaster, or why it cannot be judged; and the time since its training."""
+    """Who is to be beaten: a forecaster, or why it cannot be judged; and the time since its training.
+
+    verified_crps: how the forecasts that it issued did once their truth came, °C; NaN while that is not known.
+    """
 
     forecaster: Forecaster | None
     age: pd.Timedelta
     fault: str | None = None
+    verified_crps: float = math.nan
 
 
 def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -> Window:
@@ -88,6 +100,7 @@ def hold_trial(
     if CHAMPION in forecasters and not np.isfinite(backtest.forecasts[CHAMPION]).any():
         fault = "its forecasts are not finite"
         backtest = backtest.without(CHAMPION)
+    low, high = _coverage_band(backtest)
     foreseeable = np.isfinite(backtest.forecasts["ridge"]).all(axis=-1)
     summary = backtest.summary()
     evidence = Evidence(
@@ -102,6 +115,17 @@ def hold_trial(
         has_champion=champion is not None,
         champion_fault=fault,
         champion_age_days=None if champion is None else champion.age / pd.Timedelta("1D"),
-        coverage_80=float(summary["coverage_80"][CHALLENGER]),
+        coverage_80={str(method): float(value) for method, value in summary["coverage_80"].items()},
+        coverage_low=low,
+        coverage_high=high,
+        level_jump=level_jump(window.panel, window.days),
+        champion_verified_crps=math.nan if champion is None else champion.verified_crps,
     )
     return evidence, backtest
+
+
+def _coverage_band(backtest: Backtest) -> tuple[float, float]:
+    """90 % band of the challenger's coverage, NaN under twelve days of origins."""
+    inside, cases = backtest.covered(CHALLENGER)
+    days = pd.DataFrame({"inside": inside, "cases": cases}, index=backtest.origins.floor("1D")).groupby(level=0).sum()
+    return ratio_band(days["inside"].to_numpy(float), days["cases"].to_numpy(float))

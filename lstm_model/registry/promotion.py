@@ -88,12 +88,13 @@ def _gather(
 def _loaded(version: Version, now: pd.Timestamp, settings: ModelSettings, stations: tuple[str, ...]) -> Champion:
     """The champion, ready to be judged, or why it is not."""
     age = now - version.lived_at
+    verified = math.nan if version.verified is None else version.verified.crps
     try:
         forecaster = load_forecaster(version, now)
         check_same_task(forecaster, settings, stations)
     except ModelUnavailable as error:
         return Champion(None, age, str(error))
-    return Champion(forecaster, age)
+    return Champion(forecaster, age, verified_crps=verified)
 
 
 def _blank_evidence() -> Evidence:

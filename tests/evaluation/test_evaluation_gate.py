@@ -27,6 +27,11 @@ EQUAL = Evidence(
     data_age_hours=2.0,
     has_champion=True,
     champion_age_days=3.0,
+    coverage_80={"challenger": 0.78, "champion": 0.78, "damped_anomaly": 0.7},
+    coverage_low=0.7,
+    coverage_high=0.86,
+    level_jump=0.9,
+    champion_verified_crps=0.9,
 )
 
 
@@ -36,6 +41,11 @@ def crps(**scores):
 
 def confidence(**confidences):
     return {"confidence_worse": CONFIDENCE | confidences}
+
+
+def covering(challenger, low, high, **others):
+    covered = {"challenger": challenger, "champion": 0.78, "damped_anomaly": 0.7} | others
+    return {"coverage_80": covered, "coverage_low": low, "coverage_high": high}
 
 
 def without(values, name):
@@ -61,6 +71,35 @@ def without(values, name):
         (crps(challenger=NAN), "no_metric", False),
         (crps(persistence=NAN), "no_metric", False),
         (crps(ridge=float("inf")), "no_metric", False),
+        # a window that cannot be trusted
+        ({"level_jump": 1.34}, "level_jumped", False),
+        ({"level_jump": 1.33}, "equal", False),
+        ({"level_jump": NAN}, "equal", False),  # too little history to tell
+        ({"level_jump": 2.0, "has_champion": False}, "level_jumped", False),
+        ({"champion_verified_crps": 0.33}, "champion_lost", False),
+        ({"champion_verified_crps": 0.34}, "equal", False),
+        ({"champion_verified_crps": NAN}, "equal", False),  # nothing verified yet
+        (crps(challenger=0.2) | confidence(champion=0.0) | {"level_jump": 2.0}, "level_jumped", False),
+        (crps(challenger=0.2) | confidence(champion=0.0) | {"champion_verified_crps": 0.3}, "champion_lost", False),
+        # intervals that do not hold what they promise
+        (covering(0.6, 0.5, 0.74), "miscalibrated", False),
+        (covering(0.6, 0.5, 0.74) | confidence(champion=0.04), "miscalibrated", False),
+        (covering(0.95, 0.86, 0.99), "miscalibrated", False),
+        (covering(0.6, 0.5, 0.76), "equal", False),  # chance could do that
+        (covering(0.6, 0.5, 0.74, champion=0.55), "equal", False),  # the champion's are worse
+        (
+            covering(0.6, 0.5, 0.74)
+            | {"has_champion": False, "coverage_80": {"challenger": 0.6, "damped_anomaly": 0.7}},
+            "miscalibrated",
+            False,
+        ),
+        (
+            covering(0.6, 0.5, 0.74)
+            | {"has_champion": False, "coverage_80": {"challenger": 0.6, "damped_anomaly": 0.5}},
+            "no_champion",
+            True,
+        ),
+        (covering(0.6, NAN, NAN), "equal", False),  # too few days to tell
         # against the baselines
         (crps(challenger=2.0, climatology=2.5), "worse_than_persistence", False),
         (crps(challenger=1.8), "worse_than_climatology", False),
@@ -116,6 +155,13 @@ def test_the_settings_move_the_thresholds(change, settings, rule):
 def test_the_reason_says_the_numbers():
     reason = decide(replace(EQUAL, **crps(challenger=1.021)), SETTINGS).reason
     assert reason == "CRPS 1.021 °C against the champion's 1.000: worse by 2.1%, 2% is allowed"
+
+
+def test_an_untrusted_window_is_called_so():
+    jumped = decide(replace(EQUAL, level_jump=2.04), SETTINGS).reason
+    lost = decide(replace(EQUAL, champion_verified_crps=0.25), SETTINGS).reason
+    assert jumped.startswith("the window cannot be trusted: the fleet's level moved 2.0 times as far of late")
+    assert lost.startswith("the window cannot be trusted: the champion's CRPS there is 1.000 °C, 4.0 times what")
 
 
 def test_the_reason_names_the_champions_fault():
