@@ -55,7 +55,7 @@ def _live(workspace: Workspace, now: pd.Timestamp) -> Night:
     night.verify = night.live("verify", lambda: verify_flow(moment))
     night.train = night.live("train", lambda: train_flow(moment))
     if night.train is not None:
-        night.promote = night.live("promote", lambda: promote_flow(moment))
+        night.promote = night.live("promote", lambda: promote_flow(moment, "nightly"))
     night.forecast = night.live("forecast", lambda: forecast_flow(moment))
     mark_lived(workspace, now, list(night.failed))
     return night

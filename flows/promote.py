@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.clock import present
+from flows.account import account
+from flows.clock import present, wall_clock
 from flows.naming import named
 from flows.night import Skipped
 from flows.words import promotion_in_markdown
@@ -19,15 +20,17 @@ from lstm_model.workspace import Workspace
     description="Judge the challenger on fresh evidence; it becomes champion only if it earned it.",
     flow_run_name=named("promote"),
 )
-def promote_flow(as_of: str | None = None) -> Promotion | Skipped:
+def promote_flow(as_of: str | None = None, who: str | None = None) -> Promotion | Skipped:
     """Judge the challenger; skipped while there is too little history to judge on.
 
     Args:
         as_of: the time to live, such as 2013-12-20T23:00Z; the present when empty.
+        who: who asks, for the promotion log; the account it runs under when empty.
     """
     workspace = Workspace.find()
     try:
-        promotion = promote_challenger(workspace, present(workspace, as_of))
+        now = present(workspace, as_of)
+        promotion = promote_challenger(workspace, now, at=wall_clock(), who=who or account())
     except HistoryTooShort as reason:
         return Skipped(str(reason))
     create_markdown_artifact(

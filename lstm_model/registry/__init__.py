@@ -1,7 +1,8 @@
 """Stage 5: MLflow. Runs, the packaged model, versions, and the aliases champion, challenger and previous."""
 
 from lstm_model.registry.candidate import Candidate, train_candidate
-from lstm_model.registry.promotion import Promotion, promote_challenger
+from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
+from lstm_model.registry.promotion_log import Entry, PromotionLog
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.upkeep import MaintenanceReport, maintain
 from lstm_model.registry.verified import log_verified
@@ -20,8 +21,10 @@ __all__ = [
     "EXPERIMENT",
     "MODEL",
     "Candidate",
+    "Entry",
     "MaintenanceReport",
     "Promotion",
+    "PromotionLog",
     "Verified",
     "Version",
     "check_same_task",
@@ -32,5 +35,6 @@ __all__ = [
     "maintain",
     "open_tracking",
     "promote_challenger",
+    "rehearse_promotion",
     "train_candidate",
 ]

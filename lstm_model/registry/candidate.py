@@ -27,6 +27,7 @@ from lstm_model.network.training import Epoch
 from lstm_model.readings import ReadingsStore
 from lstm_model.registry import charts
 from lstm_model.registry.lineage import lineage
+from lstm_model.registry.succession import PATIENCE, finish_promotion, lease
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.versions import FORECASTER_ARTIFACT
 from lstm_model.workspace import Workspace
@@ -57,6 +58,7 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
     Raises:
         HistoryTooShort: there is too little history yet.
     """
+    finish_promotion(workspace)  # before the alias `challenger` goes to another version
     settings = workspace.settings
     store = ReadingsStore(workspace.readings)
     readings_version = store.version
@@ -86,6 +88,7 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
         }
         mlflow.set_tags(tags)
         version = _register(client, run.info.run_id, forecaster, tags, _example(window))
+    _complete(workspace, client, run.info.run_id, version)
     log.info("registered version %s as challenger", version)
     return Candidate(version, run.info.run_id, seconds, forecaster.epochs, summary, past.times[0], past.times[-1])
 
@@ -149,7 +152,7 @@ def _log_charts(
 def _register(
     client: MlflowClient, run_id: str, forecaster: Forecaster, tags: dict[str, str], example: pd.DataFrame
 ) -> str:
-    """Package, register, load back, and only then mark as complete and alias as challenger."""
+    """Package, register, and load back what was registered."""
     with tempfile.TemporaryDirectory(prefix="nightcast-") as scratch:
         weights = Path(scratch) / FORECASTER_ARTIFACT
         forecaster.save(weights)
@@ -168,9 +171,15 @@ def _register(
     version = str(registered.version)
     folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}")
     Forecaster.load(Path(folder) / "artifacts" / FORECASTER_ARTIFACT)
-    client.set_model_version_tag(MODEL, version, "complete", "true")
-    client.set_registered_model_alias(MODEL, "challenger", version)
     return version
+
+
+def _complete(workspace: Workspace, client: MlflowClient, run_id: str, version: str) -> None:
+    """Once the run is finished: mark it and its version as complete, and alias the version as challenger."""
+    client.set_tag(run_id, "complete", "true")
+    client.set_model_version_tag(MODEL, version, "complete", "true")
+    with lease(workspace, PATIENCE):
+        client.set_registered_model_alias(MODEL, CHALLENGER, version)
 
 
 def _example(window: Window) -> pd.DataFrame:

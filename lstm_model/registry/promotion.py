@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from dataclasses import dataclass
@@ -14,8 +13,20 @@ from lstm_model.errors import ModelUnavailable
 from lstm_model.evaluation import Backtest, Champion, Decision, Evidence, decide, gate_window, hold_trial
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.readings import ReadingsStore
-from lstm_model.registry.tracking import MODEL, open_tracking
-from lstm_model.registry.versions import Version, check_same_task, find_version, load_forecaster
+from lstm_model.registry.promotion_log import PROMOTE, Entry, PromotionLog
+from lstm_model.registry.succession import (
+    aliases_after,
+    champion_since,
+    change_champion,
+    finish,
+    lease,
+    standing_aliases,
+    tag_decision,
+    unfinished,
+)
+from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
+from lstm_model.registry.tryout import try_forecast
+from lstm_model.registry.versions import Version, check_same_task, list_versions, load_forecaster
 from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
@@ -31,63 +42,153 @@ class Promotion:
     champion_before: str | None
     champion: str | None
     summary: pd.DataFrame | None
+    evidence: Evidence | None = None
 
 
-def promote_challenger(workspace: Workspace, now: pd.Timestamp) -> Promotion:
+def promote_challenger(
+    workspace: Workspace, now: pd.Timestamp, *, at: pd.Timestamp | None = None, who: str = "promote"
+) -> Promotion:
     """Judge the challenger against the champion and the baselines; promote it if the gate says so.
+
+    Args:
+        workspace: where readings and models are.
+        now: the night that judges.
+        at: the clock on the wall, for the promotion log; the night itself when None.
+        who: asked for it, for the promotion log.
+
+    Raises:
+        HistoryTooShort: there is too little history to judge on.
+        NightcastError: another promotion is under way.
+    """
+    client, promotions = open_tracking(workspace), PromotionLog(workspace)
+    with lease(workspace):
+        finished = finish(client, promotions)
+        promotion = _judge(workspace, client, promotions, now)
+        if finished is not None and finished.action == PROMOTE and promotion.decision.rule == "no_challenger":
+            promotion = _finished(finished)
+        elif promotion.decision.rule == "already_champion":  # somebody moved `champion` by hand
+            client.delete_registered_model_alias(MODEL, CHALLENGER)
+        elif promotion.evidence is not None:
+            _settle(client, promotions, promotion, now, at or now, who)
+    log.info("%s: %s", "promoted" if promotion.decision.promote else "not promoted", promotion.decision.reason)
+    return promotion
+
+
+def rehearse_promotion(workspace: Workspace, now: pd.Timestamp) -> Promotion:
+    """What `promote_challenger` would decide, changing nothing.
 
     Raises:
         HistoryTooShort: there is too little history to judge on.
     """
-    client = open_tracking(workspace)
-    challenger, champion = find_version(client, CHALLENGER), find_version(client, CHAMPION)
+    if not has_tracking(workspace):
+        return _no_challenger(None)
+    return _judge(workspace, open_tracking(workspace), PromotionLog(workspace), now)
+
+
+def _finished(entry: Entry) -> Promotion:
+    """A promotion that was interrupted, and came to its end now."""
+    decision = Decision(True, entry.rule, entry.why)
+    return Promotion(decision, entry.champion, entry.before, entry.champion, None)
+
+
+def _no_challenger(standing: str | None) -> Promotion:
+    decision = Decision(False, "no_challenger", "there is no challenger to judge; `nightcast train` makes one")
+    return Promotion(decision, None, standing, standing, None)
+
+
+def _judge(workspace: Workspace, client: MlflowClient, promotions: PromotionLog, now: pd.Timestamp) -> Promotion:
+    """Compare and decide; writes nothing."""
+    challenger, champion = _contestants(client, promotions)
     standing = champion.version if champion else None
     if challenger is None:
-        decision = Decision(False, "no_challenger", "there is no challenger to judge; `nightcast train` makes one")
-        return Promotion(decision, None, standing, standing, None)
-    if champion is not None and champion.version == challenger.version:
-        client.delete_registered_model_alias(MODEL, CHALLENGER)  # a kill came between two moves of aliases
+        return _no_challenger(standing)
+    if standing == challenger.version:
         decision = Decision(False, "already_champion", f"version {challenger.version} is the champion already")
         return Promotion(decision, challenger.version, standing, standing, None)
-    if champion is not None and champion.lived_at > now:
+    since = None if champion is None else champion_since(promotions, champion)
+    if champion is not None and since is not None and since > now:
+        how = "trained" if since == champion.lived_at else "put back"
         decision = Decision(
             False,
             "past_night",
-            f"the champion was trained on {champion.lived_at:%Y-%m-%d}, after the night being lived again; "
-            "aliases stay as they are",
+            f"the champion was {how} on {since:%Y-%m-%d}, after the night being lived again; aliases stay as they are",
         )
         return Promotion(decision, challenger.version, standing, standing, None)
 
-    evidence, backtest = _gather(workspace, now, challenger, champion)
-    decision = decide(evidence, workspace.settings.gate)
-    summary = None if backtest is None else backtest.summary()
-    _record(client, challenger, decision, evidence, summary)
-    if decision.promote:
-        _move_aliases(client, challenger, champion)
-    log.info("%s: %s", "promoted" if decision.promote else "not promoted", decision.reason)
+    evidence, backtest = _blank_evidence(), None
+    try:
+        evidence, backtest = _gather(workspace, now, challenger, champion, since)
+        decision = decide(evidence, workspace.settings.gate)
+        if decision.promote:
+            try_forecast(workspace, challenger, now)
+    except ModelUnavailable as error:
+        decision = Decision(False, "challenger_unusable", f"the challenger cannot serve ({error})")
     after = challenger.version if decision.promote else standing
-    return Promotion(decision, challenger.version, standing, after, summary)
+    summary = None if backtest is None else backtest.summary()
+    return Promotion(decision, challenger.version, standing, after, summary, evidence)
+
+
+def _contestants(client: MlflowClient, promotions: PromotionLog) -> tuple[Version | None, Version | None]:
+    """Challenger and champion, as the log's last entry leaves them."""
+    aliases = standing_aliases(client)
+    if (entry := unfinished(client, promotions)) is not None:
+        aliases = aliases_after(entry, aliases)
+    versions = {version.version: version for version in list_versions(client)}
+    return versions.get(aliases.get(CHALLENGER, "")), versions.get(aliases.get(CHAMPION, ""))
+
+
+def _settle(
+    client: MlflowClient,
+    promotions: PromotionLog,
+    promotion: Promotion,
+    now: pd.Timestamp,
+    at: pd.Timestamp,
+    who: str,
+) -> None:
+    """Keep the numbers; a refusal is written onto the version, a promotion into the log, and all else follows."""
+    challenger, decision, evidence, summary = (
+        promotion.challenger, promotion.decision, promotion.evidence, promotion.summary,
+    )  # fmt: skip
+    assert challenger is not None and evidence is not None
+    if summary is not None:  # a dict replaces what an earlier judgement left; a table would be appended to
+        run_id = client.get_model_version(MODEL, challenger).run_id
+        client.log_dict(run_id, summary.reset_index().to_dict(orient="split", index=False), "gate.json")
+    numbers = evidence.as_dict()
+    if not decision.promote:
+        tag_decision(client, challenger, decision, numbers)
+        return
+    before = promotion.champion_before
+    entry = Entry(at, now, who, PROMOTE, before, challenger, decision.rule, decision.reason, numbers)
+    change_champion(client, promotions, entry)
 
 
 def _gather(
-    workspace: Workspace, now: pd.Timestamp, challenger: Version, champion: Version | None
-) -> tuple[Evidence, Backtest | None]:
-    """Both models and the baselines on the gate's window."""
+    workspace: Workspace,
+    now: pd.Timestamp,
+    challenger: Version,
+    champion: Version | None,
+    since: pd.Timestamp | None,
+) -> tuple[Evidence, Backtest]:
+    """Both models and the baselines on the gate's window.
+
+    Raises:
+        ModelUnavailable: the challenger cannot be loaded.
+    """
     settings = workspace.settings
     readings = ReadingsStore(workspace.readings).read(now, covariates=True)
     window = gate_window(readings, settings, now)
-    try:
-        forecaster = load_forecaster(challenger, now)
-    except ModelUnavailable as error:
-        log.warning("challenger: %s", error)
-        return _blank_evidence(), None
-    standing = None if champion is None else _loaded(champion, now, settings.model, window.panel.stations)
+    forecaster = load_forecaster(challenger, now)
+    standing = None
+    if champion is not None and since is not None:
+        standing = _loaded(champion, since, now, settings.model, window.panel.stations)
     return hold_trial(window, forecaster, standing, now, settings.model.horizon)
 
 
-def _loaded(version: Version, now: pd.Timestamp, settings: ModelSettings, stations: tuple[str, ...]) -> Champion:
-    """The champion, ready to be judged, or why it is not."""
-    age = now - version.lived_at
+def _loaded(
+    version: Version, since: pd.Timestamp, now: pd.Timestamp, settings: ModelSettings, stations: tuple[str, ...]
+) -> Champion:
+    """The champion, ready to be judged, or why it is not; its age counts from `since`."""
+    age = now - since
     verified = math.nan if version.verified is None else version.verified.crps
     try:
         forecaster = load_forecaster(version, now)
@@ -100,29 +201,3 @@ def _loaded(version: Version, now: pd.Timestamp, settings: ModelSettings, statio
 def _blank_evidence() -> Evidence:
     """Nothing is known, so the gate stays closed."""
     return Evidence({}, {}, 0, 0.0, challenger_finite=False, data_age_hours=math.inf)
-
-
-def _record(
-    client: MlflowClient, challenger: Version, decision: Decision, evidence: Evidence, summary: pd.DataFrame | None
-) -> None:
-    """Write decision, reason and numbers onto the version and into its run, before any alias moves."""
-    tags = {
-        "decision": "promoted" if decision.promote else "refused",
-        "rule": decision.rule,
-        "reason": decision.reason,
-        "evidence": json.dumps(evidence.as_dict(), default=str)[:5000],
-    }
-    for name, value in tags.items():
-        client.set_model_version_tag(MODEL, challenger.version, name, value)
-        client.set_tag(challenger.run_id, name, value)
-    client.update_model_version(MODEL, challenger.version, f"**{tags['decision']}**: {decision.reason}.")
-    if summary is not None:  # a dict replaces what an earlier judgement left; a table would be appended to
-        client.log_dict(challenger.run_id, summary.reset_index().to_dict(orient="split", index=False), "gate.json")
-
-
-def _move_aliases(client: MlflowClient, challenger: Version, champion: Version | None) -> None:
-    """At every instant in between, `champion` points to a model that was judged fit."""
-    if champion is not None:
-        client.set_registered_model_alias(MODEL, "previous", champion.version)
-    client.set_registered_model_alias(MODEL, CHAMPION, challenger.version)
-    client.delete_registered_model_alias(MODEL, CHALLENGER)

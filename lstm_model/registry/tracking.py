@@ -47,6 +47,11 @@ def open_tracking(workspace: Workspace) -> MlflowClient:
     return client
 
 
+def has_tracking(workspace: Workspace) -> bool:
+    """Whether there is a database to open; one who only looks should not make it."""
+    return (workspace.mlruns / "mlflow.db").is_file()
+
+
 def database_uri(mlruns: Path) -> str:
     """Address of MLflow's database in the folder `mlruns`."""
     return f"sqlite:///{mlruns / 'mlflow.db'}"

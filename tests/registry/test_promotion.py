@@ -91,7 +91,8 @@ def test_a_challenger_without_files_is_refused(trained: Workspace) -> None:
     train_candidate(trained, NOW)
     sorted(trained.mlruns.rglob("weights.safetensors"), key=lambda file: file.stat().st_mtime)[-1].unlink()
     promotion = promote_challenger(trained, NOW)
-    assert (promotion.decision.promote, promotion.decision.rule) == (False, "not_finite")
+    assert (promotion.decision.promote, promotion.decision.rule) == (False, "challenger_unusable")
+    assert "the challenger cannot serve (" in promotion.decision.reason
     assert aliases(trained)["champion"] == "1"
 
 

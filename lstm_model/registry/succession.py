@@ -1,0 +1,156 @@
+"""Who follows whom: one change of champion at a time, and none left half done.
+
+MLflow moves one alias at a time and never compares before it sets. So whoever moves aliases holds the lease; a change
+is decided by its line in the promotion log; and the aliases are set from that line, again if need be. The name of
+the last entry whose aliases are in place is a tag of the registered model.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+
+from lstm_model.errors import NightcastError
+from lstm_model.evaluation import Decision
+from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
+from lstm_model.registry.promotion_log import PROMOTE, ROLLBACK, Entry, PromotionLog, plain
+from lstm_model.registry.tracking import MODEL, open_tracking
+from lstm_model.registry.versions import Version, list_versions
+from lstm_model.workspace import Workspace
+
+PREVIOUS = "previous"
+PATIENCE = 120.0  # seconds that training waits for a promotion to end
+_IN_PLACE = "last_promotion"
+
+log = logging.getLogger("nightcast.promote")
+
+
+@contextmanager
+def lease(workspace: Workspace, patience: float = 0.0) -> Iterator[None]:
+    """Be the only one who moves aliases in this workspace; a lease dies with its process.
+
+    Args:
+        workspace: whose aliases.
+        patience: seconds to wait for another one to end.
+
+    Raises:
+        NightcastError: another promotion is under way.
+    """
+    workspace.state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workspace.state / "promotion.lock", timeout=patience)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise NightcastError(
+            "another promotion is under way in this workspace; wait for it to end, then run again"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def change_champion(client: MlflowClient, promotions: PromotionLog, entry: Entry) -> None:
+    """Take a decision: its line in the log first, which is the decision, then what follows from it."""
+    promotions.append(entry)
+    carry_out(client, entry)
+
+
+def finish_promotion(workspace: Workspace) -> None:
+    """Finish what the log's last entry says, if a kill came in between; a promotion under way is waited for."""
+    promotions = PromotionLog(workspace)
+    if promotions.last() is None:
+        return
+    client = open_tracking(workspace)
+    with lease(workspace, PATIENCE):
+        finish(client, promotions)
+
+
+def finish(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
+    """The same for one who holds the lease; returns the entry that was finished now."""
+    entry = unfinished(client, promotions)
+    if entry is not None:
+        log.warning("finishing an interrupted %s: version %s becomes champion", entry.action, entry.champion)
+        carry_out(client, entry)
+    return entry
+
+
+def unfinished(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
+    """The log's last entry, if its aliases are not in place yet and its version is still there."""
+    entry = promotions.last()
+    if entry is None or client.get_registered_model(MODEL).tags.get(_IN_PLACE) == entry.name:
+        return None
+    if entry.champion in {version.version for version in list_versions(client)}:
+        return entry
+    log.warning("version %s, champion by the promotion log, is gone; aliases stay as they are", entry.champion)
+    return None
+
+
+def carry_out(client: MlflowClient, entry: Entry) -> None:
+    """Bring tags and aliases where an entry says; twice equals once.
+
+    `champion` moves first: at every instant it points to a version that was tried, and `previous` is another one but
+    for the moment in which a rollback swaps the two.
+    """
+    if entry.action == PROMOTE:
+        tag_decision(client, entry.champion, Decision(True, entry.rule, entry.why), entry.evidence)
+    before = standing_aliases(client)
+    after = aliases_after(entry, before)
+    if after.get(PREVIOUS) not in {version.version for version in list_versions(client)}:
+        after.pop(PREVIOUS, None)
+    for alias in (CHAMPION, PREVIOUS, CHALLENGER):
+        if alias not in after and alias in before:
+            client.delete_registered_model_alias(MODEL, alias)
+        elif after.get(alias) != before.get(alias):
+            client.set_registered_model_alias(MODEL, alias, after[alias])
+    client.set_registered_model_tag(MODEL, _IN_PLACE, entry.name)
+
+
+def standing_aliases(client: MlflowClient) -> dict[str, str]:
+    """Every alias and the version that it points to."""
+    return {alias: str(version) for alias, version in client.get_registered_model(MODEL).aliases.items()}
+
+
+def aliases_after(entry: Entry, aliases: Mapping[str, str]) -> dict[str, str]:
+    """The aliases that an entry leaves behind; the version that was champion stands by, and nobody has two.
+
+    >>> night = pd.Timestamp("2024-03-20T00:00Z")
+    >>> entry = Entry(night, night, "nightly", "promote", "1", "2", "refresh", "fresh beats stale")
+    >>> aliases_after(entry, {"champion": "1", "challenger": "2"})
+    {'champion': '2', 'previous': '1'}
+    """
+    after = {**aliases, CHAMPION: entry.champion}
+    if entry.before is not None:
+        after[PREVIOUS] = entry.before
+    taken = {PREVIOUS: (entry.champion,), CHALLENGER: (entry.champion, entry.before)}
+    return {alias: version for alias, version in after.items() if version not in taken.get(alias, ())}
+
+
+def champion_since(promotions: PromotionLog, champion: Version) -> pd.Timestamp:
+    """The night that a champion's age counts from: its training's, or the one in which it was put back."""
+    last = promotions.last()
+    if last is None or (last.action, last.champion) != (ROLLBACK, champion.version):
+        return champion.lived_at
+    return max(champion.lived_at, last.as_of)
+
+
+def tag_decision(client: MlflowClient, version: str, decision: Decision, evidence: Mapping[str, Any] | None) -> None:
+    """Write decision, reason and numbers onto the version and onto its run."""
+    tags = {
+        "decision": "promoted" if decision.promote else "refused",
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "evidence": json.dumps(plain(evidence), default=str)[:5000],
+    }
+    run_id = client.get_model_version(MODEL, version).run_id
+    for name, value in tags.items():
+        client.set_model_version_tag(MODEL, version, name, value)
+        client.set_tag(run_id, name, value)
+    client.update_model_version(MODEL, version, f"**{tags['decision']}**: {decision.reason}.")

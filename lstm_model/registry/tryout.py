@@ -1,0 +1,37 @@
+"""Trying a version before it serves: load it, and ask it for the forecast that it would have to make now."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lstm_model.errors import ModelUnavailable
+from lstm_model.panel import build_panel
+from lstm_model.readings import ReadingsStore, living
+from lstm_model.readings.store import FORGET_AFTER
+from lstm_model.registry.versions import Version, check_same_task, load_forecaster
+from lstm_model.workspace import Workspace
+
+
+def try_forecast(workspace: Workspace, version: Version, now: pd.Timestamp) -> None:
+    """Load a version and forecast with it from the newest readings.
+
+    Raises:
+        ModelUnavailable: it cannot be loaded, is made for another task, or has no finite answer where its ridge has.
+    """
+    settings, forecaster = workspace.settings.model, load_forecaster(version, now)
+    readings = ReadingsStore(workspace.readings).read(now, since=now - FORGET_AFTER, covariates=True)
+    readings = living(readings, now)
+    if readings.empty:
+        raise ModelUnavailable(f"version {version.version}: no station spoke within 30 days, so it cannot be tried")
+    panel = build_panel(readings, settings.step, end=now)
+    check_same_task(forecaster, settings, panel.stations)
+    try:
+        origin = np.array([len(panel.times) - 1])
+        answered = np.isfinite(forecaster.forecast(panel, origin)).all(axis=(1, 2, 3))
+        expected = np.isfinite(forecaster.ridge().forecast(panel, origin)).all(axis=(1, 2, 3))
+    except Exception as error:  # a model that fails in any way is a model that cannot serve
+        raise ModelUnavailable(f"version {version.version}: forecasting fails: {error}") from error
+    if not answered.any() or (expected & ~answered).any():
+        mute = ", ".join(np.array(panel.stations)[~answered][:5])
+        raise ModelUnavailable(f"version {version.version} has no finite forecast for {mute}")

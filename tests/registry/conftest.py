@@ -1,0 +1,51 @@
+"""A workspace with something to roll back from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support import NOW, SMALL, fleet_readings, store_of, with_pressure
+
+from lstm_model.workspace import Workspace
+
+LATER = NOW + pd.Timedelta("7D")
+
+
+@pytest.fixture(scope="session")
+def challenged_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained workspace a week later: version 2 is challenger, and version 1 old enough to be replaced."""
+    from lstm_model.registry import train_candidate
+
+    home = tmp_path_factory.mktemp("challenged") / "home"
+    shutil.copytree(trained_home, home)
+    (home / "nightcast.toml").write_text(SMALL + "margin = 0.1\n")  # so small models differ by chance
+    workspace = Workspace.find(home, {})
+    store_of(workspace).upsert(with_pressure(fleet_readings(days=7, end=LATER, seed=5)))
+    train_candidate(workspace, LATER)
+    return home
+
+
+@pytest.fixture(scope="session")
+def promoted_home(challenged_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same once version 2 is champion."""
+    from lstm_model.registry import promote_challenger
+
+    home = tmp_path_factory.mktemp("promoted") / "home"
+    shutil.copytree(challenged_home, home)
+    assert promote_challenger(Workspace.find(home, {}), LATER).champion == "2"
+    return home
+
+
+@pytest.fixture
+def challenged(challenged_home: Path, tmp_path: Path) -> Workspace:
+    shutil.copytree(challenged_home, tmp_path / "home")
+    return Workspace.find(tmp_path / "home", {})
+
+
+@pytest.fixture
+def promoted(promoted_home: Path, tmp_path: Path) -> Workspace:
+    shutil.copytree(promoted_home, tmp_path / "home")
+    return Workspace.find(tmp_path / "home", {})
