@@ -260,11 +260,18 @@ def train(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def promote(as_of: AsOf = None, as_json: AsJson = False) -> None:
+def promote(
+    as_of: AsOf = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show decision and evidence; change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Judge the challenger; exits with 3 when the gate refuses it.
 
-    Example: `nightcast promote`
+    Example: `nightcast promote --dry-run`, then `nightcast promote`
     """
+    if dry_run:
+        _rehearse(as_of, as_json)
+        return
     with _flows(as_of, as_json):
         from flows.promote import promote_flow
         from flows.words import decision_in_words, promotion_as_data
@@ -276,6 +283,53 @@ def promote(as_of: AsOf = None, as_json: AsJson = False) -> None:
             screen.print(decision_in_words(promotion), highlight=False, markup=False)
     if not promotion.decision.promote:
         raise typer.Exit(REFUSED)
+
+
+def _rehearse(as_of: str | None, as_json: bool) -> None:
+    """`promote --dry-run`: no flow, which would leave a run behind."""
+    from flows.clock import present
+    from flows.summary import scores
+    from flows.words import promotion_as_data, rehearsal_in_words
+    from lstm_model.registry import rehearse_promotion
+
+    workspace = Workspace.find()
+    promotion = rehearse_promotion(workspace, present(workspace, as_of))
+    if as_json:
+        _print_json(promotion_as_data(promotion) | {"dry_run": True})
+    else:
+        screen.print(rehearsal_in_words(promotion), highlight=False, markup=False)
+        if promotion.summary is not None:
+            screen.print(scores(promotion.summary))
+    if not promotion.decision.promote:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def rollback(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="This version; the previous champion if empty.")
+    ] = None,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the promotion log.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put an earlier version back as champion, in seconds; the next forecast uses it. Needs no server.
+
+    The version is loaded and asked for a forecast first. The one that was champion becomes `previous`, so that a
+    second rollback undoes the first.
+
+    Example: `nightcast rollback`, or `nightcast rollback --to 12`
+    """
+    from flows.account import account
+    from flows.clock import present, wall_clock
+    from flows.words import rollback_in_words
+    from lstm_model.registry import roll_back
+
+    workspace = Workspace.find()
+    entry = roll_back(workspace, present(workspace), at=wall_clock(), who=account(), to=to, why=why)
+    if as_json:
+        _print_json(entry.as_dict())
+    else:
+        screen.print(rollback_in_words(entry), highlight=False, markup=False)
 
 
 @app.command()
@@ -399,11 +453,17 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def models(as_json: AsJson = False) -> None:
+def models(
+    changes: Annotated[bool, typer.Option("--log", help="List every change of champion instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """List the registered versions: aliases, scores, age and why each was or was not promoted.
 
-    Example: `nightcast models --json`
+    Example: `nightcast models --json`, or `nightcast models --log`
     """
+    if changes:
+        _list_changes(as_json)
+        return
     from flows.inspection import versions_as_data
 
     rows = versions_as_data(Workspace.find())
@@ -421,6 +481,23 @@ def models(as_json: AsJson = False) -> None:
             f"{row['skill']:+.1%}", verified, Text(decision),
         )  # fmt: skip
     screen.print(table if rows else "no version yet; `nightcast run` lives the first night")
+
+
+def _list_changes(as_json: bool) -> None:
+    """`models --log`: the promotion log, the newest entry first."""
+    from flows.inspection import promotions_as_data
+
+    rows = promotions_as_data(Workspace.find())
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("at", "who", "action", "champion", "rule", "why"):
+        table.add_column(heading, overflow="fold", no_wrap=heading not in ("who", "why"))
+    for row in rows:
+        at, champion = row["at"][:16].replace("T", " "), f"{row['from'] or '–'} ─► {row['to']}"
+        table.add_row(*map(Text, (f"{at}Z", row["who"], row["action"], champion, row["rule"], row["why"])))
+    screen.print(table if rows else "the champion never changed")
 
 
 @app.command()

@@ -76,6 +76,13 @@ def versions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
+def promotions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every change of champion, the newest first."""
+    from lstm_model.registry import PromotionLog
+
+    return [entry.as_dict() for entry in reversed(PromotionLog(workspace).entries())]
+
+
 def settings_with_origins(workspace: Workspace) -> list[dict[str, Any]]:
     """Every setting with its value, origin and meaning."""
     rows: list[dict[str, Any]] = []

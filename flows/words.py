@@ -9,7 +9,7 @@ import pandas as pd
 from flows.night import Night
 from lstm_model.forecasts import Issue, Verification
 from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport, UpsertCounts
-from lstm_model.registry import Candidate, Promotion
+from lstm_model.registry import Candidate, Entry, Promotion
 
 _ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
 SCORE_HEADINGS = {"mae": "MAE °C", "rmse": "RMSE °C", "crps": "CRPS °C", "skill": "skill", "coverage_80": "80 % covers"}
@@ -85,6 +85,20 @@ def decision_in_words(promotion: Promotion) -> str:
     subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
     standing = f"champion is version {promotion.champion}" if promotion.champion else "there is no champion"
     return f"{subject} {verb}: {promotion.decision.reason}. Now {standing}."
+
+
+def rehearsal_in_words(promotion: Promotion) -> str:
+    """What judging the challenger would do."""
+    verb = "would be promoted" if promotion.decision.promote else "would not be promoted"
+    subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
+    standing = f"version {promotion.champion_before}" if promotion.champion_before else "nobody"
+    return f"{subject} {verb}: {promotion.decision.reason}. Nothing was changed; champion is {standing}."
+
+
+def rollback_in_words(entry: Entry) -> str:
+    """Who is champion now, and who stands by."""
+    stands_by = f"; version {entry.before} stands by as previous" if entry.before else ""
+    return f"version {entry.champion} is champion now{stands_by}. The next forecast uses it."
 
 
 def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
 from lstm_model.registry.promotion_log import Entry, PromotionLog
+from lstm_model.registry.rollback import roll_back
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.upkeep import MaintenanceReport, maintain
 from lstm_model.registry.verified import log_verified
@@ -36,5 +37,6 @@ __all__ = [
     "open_tracking",
     "promote_challenger",
     "rehearse_promotion",
+    "roll_back",
     "train_candidate",
 ]

@@ -1,0 +1,76 @@
+"""`rollback`, `promote --dry-run` and `models --log` at the terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support import NOW
+from typer.testing import CliRunner
+
+from flows.commands import app
+from lstm_model.errors import NightcastError
+from lstm_model.registry import open_tracking, train_candidate
+from lstm_model.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def two_versions(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 2, equal to the champion, is challenger."""
+    home = tmp_path_factory.mktemp("two") / "home"
+    shutil.copytree(trained_home, home)
+    train_candidate(Workspace.find(home, {}), NOW)
+    return home
+
+
+@pytest.fixture
+def home(two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(two_versions, tmp_path / "home")
+    monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("flows.clock.wall_clock", lambda: NOW)
+    return tmp_path / "home"
+
+
+def told(*words: str, code: int = 0) -> str:
+    answer = CliRunner().invoke(app, [*words], env={"COLUMNS": "200"})
+    assert answer.exit_code == code, answer.output
+    return answer.output
+
+
+def test_a_rollback_is_told_and_logged(home: Path) -> None:
+    words = told("rollback", "--to", "2", "--why", "[a] trial")
+    assert words == "version 2 is champion now; version 1 stands by as previous. The next forecast uses it.\n"
+    entry = json.loads(told("rollback", "--json"))
+    assert (entry["action"], entry["from"], entry["to"], entry["rule"]) == ("rollback", "2", "1", "by_hand")
+    assert "@" in entry["who"]
+    rows = json.loads(told("models", "--log", "--json"))
+    assert [row["to"] for row in rows] == ["1", "2", "1"]
+    assert rows[0] == entry
+    text = told("models", "--log")
+    for part in ("2024-03-20 00:00Z", "rollback", "1 ─► 2", "– ─► 1", "[a] trial", "no_champion"):
+        assert part in text
+
+
+def test_a_dry_run_shows_decision_and_evidence_changes_nothing_and_exits_as_promote(home: Path) -> None:
+    open_tracking(Workspace.find(home, {}))
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    text = told("promote", "--dry-run", code=3)
+    assert "version 2 would not be promoted: CRPS" in text
+    assert "Nothing was changed; champion is version 1." in text
+    assert "damped anomaly" in text
+    data = json.loads(told("promote", "--dry-run", "--json", code=3))
+    assert (data["promoted"], data["rule"], data["champion"], data["dry_run"]) == (False, "equal", "1", True)
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_an_empty_workspace_is_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path))
+    assert json.loads(told("models", "--log", "--json")) == []
+    assert "never changed" in told("models", "--log")
+    assert "there is no challenger to judge" in told("promote", "--dry-run", code=3)
+    refused = CliRunner().invoke(app, ["rollback"]).exception
+    assert isinstance(refused, NightcastError)
+    assert str(refused) == "no version is registered yet; `nightcast run` lives the first night"
+    assert list(tmp_path.iterdir()) == []
