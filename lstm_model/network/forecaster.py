@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
@@ -20,6 +18,7 @@ from lstm_model.network.calibration import apply_offsets, conformal_offsets
 from lstm_model.network.cell import Gates, walk_through
 from lstm_model.network.history import History, cut_windows, fit_anchor, scaled_history
 from lstm_model.network.neighbours import choose_neighbours
+from lstm_model.network.saved import read_model, write_model
 from lstm_model.network.scaling import Covariate, Scaling, Usual
 from lstm_model.network.training import Epoch, device_called, train_network
 from lstm_model.network.weather_lstm import WeatherLSTM, to_quantiles
@@ -27,8 +26,6 @@ from lstm_model.panel import ClimatologyModel, HeldOut, Panel, build_panel, hold
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import MEDIAN, QUANTILES, ModelSettings
 
-FORMAT = 2
-WEIGHTS_FILE, DESCRIPTION_FILE = "weights.safetensors", "forecaster.json"
 QUANTILE_COLUMNS = [f"q{round(level * 100):02d}" for level in QUANTILES]
 _FEWEST_READINGS = 24
 _ROWS_AT_ONCE = 2048
@@ -286,7 +283,7 @@ class Forecaster:
 
     def save(self, folder: str | Path) -> None:
         """Write weights as safetensors and everything else as JSON; nothing in it is code."""
-        fitted, folder = self.fitted, Path(folder)
+        fitted = self.fitted
         quantities = {"temperature": fitted.scaling.temperature}
         quantities |= {f"covariate.{covariate.name}": covariate.usual for covariate in fitted.scaling.covariates}
         arrays = {
@@ -303,7 +300,6 @@ class Forecaster:
         for member, network in enumerate(fitted.networks):
             arrays |= {f"network.{member}.{name}": value.numpy() for name, value in network.state_dict().items()}
         description = {
-            "format": FORMAT,
             "settings": self.settings.model_dump(),
             "stations": list(fitted.scaling.stations),
             "harmonics": {
@@ -314,9 +310,7 @@ class Forecaster:
             "lags": asdict(fitted.anchor.lags),
             "trained_until": fitted.trained_until.isoformat(),
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, folder / WEIGHTS_FILE)
-        (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        write_model(Path(folder), arrays, description)
 
     @classmethod
     def load(cls, folder: str | Path) -> Forecaster:
@@ -327,12 +321,7 @@ class Forecaster:
         """
         folder = Path(folder)
         try:
-            description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-            if description["format"] != FORMAT:
-                raise ModelUnavailable(
-                    f"{folder}: model format {description['format']}, this version reads {FORMAT}; train a new model"
-                )
-            arrays = load_file(folder / WEIGHTS_FILE)
+            arrays, description = read_model(folder)
             forecaster = cls(ModelSettings.model_validate(description["settings"]))
             forecaster._fitted = _assemble(forecaster.settings, description, arrays)
         except ModelUnavailable:

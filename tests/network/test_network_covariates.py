@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lstm_model.network import Forecaster
-from lstm_model.network.forecaster import DESCRIPTION_FILE, WEIGHTS_FILE
+from lstm_model.network.saved import DESCRIPTION_FILE, WEIGHTS_FILE
 from lstm_model.panel import Panel, hold_out_blocks
 from lstm_model.settings import MEDIAN
 

@@ -8,7 +8,8 @@ import pytest
 
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
 from lstm_model.network import Forecaster
-from lstm_model.network.forecaster import DESCRIPTION_FILE, QUANTILE_COLUMNS, WEIGHTS_FILE
+from lstm_model.network.forecaster import QUANTILE_COLUMNS
+from lstm_model.network.saved import DESCRIPTION_FILE, WEIGHTS_FILE
 from lstm_model.panel import Panel
 from lstm_model.settings import MEDIAN
 
