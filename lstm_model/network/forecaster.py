@@ -286,7 +286,7 @@ class Forecaster:
         fitted = self.fitted
         quantities = {"temperature": fitted.scaling.temperature}
         quantities |= {f"covariate.{covariate.name}": covariate.usual for covariate in fitted.scaling.covariates}
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "neighbours": fitted.neighbours,
             "anchor.weights": fitted.anchor.weights,
             "anchor.gaps": fitted.anchor.gaps,

@@ -26,10 +26,12 @@ from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.network.training import Epoch
 from lstm_model.readings import ReadingsStore
 from lstm_model.registry import charts
-from lstm_model.registry.lineage import lineage
+from lstm_model.registry.card import write_card
+from lstm_model.registry.lineage import lineage, panel_digest
 from lstm_model.registry.succession import PATIENCE, finish_promotion, lease
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
-from lstm_model.registry.versions import FORECASTER_ARTIFACT
+from lstm_model.registry.versions import FORECASTER_ARTIFACT, saved_forecaster
+from lstm_model.settings import Settings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.train")
@@ -60,10 +62,8 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
     """
     finish_promotion(workspace)  # before the alias `challenger` goes to another version
     settings = workspace.settings
-    store = ReadingsStore(workspace.readings)
-    readings_version = store.version
-    readings = store.read(now, version=readings_version, covariates=True)
-    window = gate_window(readings, settings, now)
+    readings_version = ReadingsStore(workspace.readings).version
+    readings, window = known_then(workspace, settings, now, readings_version)
     past = window.past
     client = open_tracking(workspace)
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -84,13 +84,33 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
             "lived_at": now.isoformat(),
             "trained_from": past.times[0].isoformat(),
             "trained_until": past.times[-1].isoformat(),
+            "stations": _named(past.stations),
+            "panel_digest": panel_digest(past),
             **{name: f"{mine[name]:.6f}" for name in ("mae", "crps", "skill")},
         }
         mlflow.set_tags(tags)
-        version = _register(client, run.info.run_id, forecaster, tags, _example(window))
+        version = _register(client, run.info.run_id, forecaster, tags, _example(window), summary)
     _complete(workspace, client, run.info.run_id, version)
     log.info("registered version %s as challenger", version)
     return Candidate(version, run.info.run_id, seconds, forecaster.epochs, summary, past.times[0], past.times[-1])
+
+
+def known_then(
+    workspace: Workspace, settings: Settings, now: pd.Timestamp, readings_version: int | None
+) -> tuple[pd.DataFrame, Window]:
+    """What that version of the readings table knows at `now`, and the gate's window with the past before it.
+
+    Raises:
+        HistoryTooShort: there is too little to train on.
+    """
+    readings = ReadingsStore(workspace.readings).read(now, version=readings_version, covariates=True)
+    return readings, gate_window(readings, settings, now)
+
+
+def _named(stations: tuple[str, ...], most: int = 6) -> str:
+    """How many stations, and the first of their names."""
+    more = f" and {len(stations) - most} more" if len(stations) > most else ""
+    return f"{len(stations)}: {', '.join(stations[:most])}{more}"
 
 
 def _log_data(
@@ -150,7 +170,12 @@ def _log_charts(
 
 
 def _register(
-    client: MlflowClient, run_id: str, forecaster: Forecaster, tags: dict[str, str], example: pd.DataFrame
+    client: MlflowClient,
+    run_id: str,
+    forecaster: Forecaster,
+    tags: dict[str, str],
+    example: pd.DataFrame,
+    summary: pd.DataFrame,
 ) -> str:
     """Package, register, and load back what was registered."""
     with tempfile.TemporaryDirectory(prefix="nightcast-") as scratch:
@@ -169,8 +194,8 @@ def _register(
         MODEL, info.model_uri, run_id, tags=tags, model_id=info.model_id, await_creation_for=0
     )
     version = str(registered.version)
-    folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}")
-    Forecaster.load(Path(folder) / "artifacts" / FORECASTER_ARTIFACT)
+    Forecaster.load(saved_forecaster(version))
+    write_card(client, version, summary)
     return version
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from lstm_model.network import cpu_capability
+from lstm_model.panel import Panel
 from lstm_model.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]
 
 
 def lineage(settings: Settings, readings_version: int | None) -> dict[str, str]:
-    """Tags that name data, code and settings: readings_version, settings, git_commit, lock_hash, seed, threads, cpu."""
+    """Tags that name data, settings, code and machine: all that the same bytes need."""
     return {
         "readings_version": str(readings_version),
         "settings": json.dumps(settings.model.model_dump(), sort_keys=True),
@@ -23,7 +25,18 @@ def lineage(settings: Settings, readings_version: int | None) -> dict[str, str]:
         "seed": str(settings.model.seed),
         "threads": str(settings.model.threads),
         "cpu_capability": cpu_capability(),
+        "torch_version": installed_version("torch"),
+        "numpy_version": installed_version("numpy"),
     }
+
+
+def panel_digest(panel: Panel) -> str:
+    """What tells a panel from every other one: a digest of its stations, times and values."""
+    digest = hashlib.sha256(json.dumps([panel.stations, *sorted(panel.covariates)]).encode())
+    digest.update(panel.times.as_unit("us").asi8.tobytes())
+    for values in (panel.temperature_c, *(panel.covariates[name] for name in sorted(panel.covariates))):
+        digest.update(values.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _git_commit() -> str:

@@ -13,6 +13,7 @@ from lstm_model.errors import ModelUnavailable
 from lstm_model.evaluation import Backtest, Champion, Decision, Evidence, decide, gate_window, hold_trial
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.readings import ReadingsStore
+from lstm_model.registry.card import SCORES_FILE
 from lstm_model.registry.promotion_log import PROMOTE, Entry, PromotionLog
 from lstm_model.registry.succession import (
     aliases_after,
@@ -152,7 +153,7 @@ def _settle(
     assert challenger is not None and evidence is not None
     if summary is not None:  # a dict replaces what an earlier judgement left; a table would be appended to
         run_id = client.get_model_version(MODEL, challenger).run_id
-        client.log_dict(run_id, summary.reset_index().to_dict(orient="split", index=False), "gate.json")
+        client.log_dict(run_id, summary.reset_index().to_dict(orient="split", index=False), SCORES_FILE)
     numbers = evidence.as_dict()
     if not decision.promote:
         tag_decision(client, challenger, decision, numbers)

@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from lstm_model.errors import NightcastError
 from lstm_model.evaluation import Decision
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
+from lstm_model.registry.card import write_card
 from lstm_model.registry.promotion_log import PROMOTE, ROLLBACK, Entry, PromotionLog, plain
 from lstm_model.registry.tracking import MODEL, open_tracking
 from lstm_model.registry.versions import Version, list_versions
@@ -153,4 +154,4 @@ def tag_decision(client: MlflowClient, version: str, decision: Decision, evidenc
     for name, value in tags.items():
         client.set_model_version_tag(MODEL, version, name, value)
         client.set_tag(run_id, name, value)
-    client.update_model_version(MODEL, version, f"**{tags['decision']}**: {decision.reason}.")
+    write_card(client, version)

@@ -91,11 +91,20 @@ def load_forecaster(version: Version, known_at: pd.Timestamp | None = None) -> F
     """
     if known_at is not None and version.lived_at > known_at:
         raise ModelUnavailable(f"version {version.version} was trained later, on {version.lived_at:%Y-%m-%d}")
+    return Forecaster.load(saved_forecaster(version.version))
+
+
+def saved_forecaster(version: str) -> Path:
+    """Folder of a version's weights and their description.
+
+    Raises:
+        ModelUnavailable: its files are missing.
+    """
     try:
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version.version}")
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}")
     except (MlflowException, OSError) as error:
-        raise ModelUnavailable(f"version {version.version}: its files are not to be had: {error}") from error
-    return Forecaster.load(Path(folder) / "artifacts" / FORECASTER_ARTIFACT)
+        raise ModelUnavailable(f"version {version}: its files are not to be had: {error}") from error
+    return Path(folder) / "artifacts" / FORECASTER_ARTIFACT
 
 
 def check_same_task(model: Forecaster, settings: ModelSettings, stations: tuple[str, ...]) -> None:
