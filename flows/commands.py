@@ -501,6 +501,31 @@ def _list_changes(as_json: bool) -> None:
 
 
 @app.command()
+def reproduce(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="Number of a version, or an alias.")],
+    as_json: AsJson = False,
+) -> None:
+    """Train a version again from its lineage and compare every byte; exits with 1 unless all are the same.
+
+    Tells what is not as it was: code, packages, processor, readings. Registers nothing.
+
+    Example: `nightcast reproduce champion`
+    """
+    from flows.keeping import reproduction_as_data, reproduction_in_words
+    from flows.progress import progress
+    from lstm_model.registry import reproduce as train_again
+
+    with progress(screen, quiet=as_json):
+        outcome = train_again(Workspace.find(), version)
+    if as_json:
+        _print_json(reproduction_as_data(outcome))
+    else:
+        screen.print(reproduction_in_words(outcome), highlight=False, markup=False, soft_wrap=True)
+    if not outcome.identical:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def config(as_json: AsJson = False) -> None:
     """Print every setting, its value, where that came from, and what it means.
 

@@ -3,6 +3,7 @@
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
 from lstm_model.registry.promotion_log import Entry, PromotionLog
+from lstm_model.registry.reproduce import Reproduction, reproduce
 from lstm_model.registry.rollback import roll_back
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.upkeep import MaintenanceReport, maintain
@@ -26,6 +27,7 @@ __all__ = [
     "MaintenanceReport",
     "Promotion",
     "PromotionLog",
+    "Reproduction",
     "Verified",
     "Version",
     "check_same_task",
@@ -37,6 +39,7 @@ __all__ = [
     "open_tracking",
     "promote_challenger",
     "rehearse_promotion",
+    "reproduce",
     "roll_back",
     "train_candidate",
 ]
