@@ -220,21 +220,24 @@ def retry(
 
 @app.command()
 def maintain(as_json: AsJson = False) -> None:
-    """Compact the tables and remove old files that nothing names any more.
+    """Remove old models as `nightcast prune` does, compact the tables, remove files that nothing names any more.
 
-    A version of the readings that a registered model was trained on stays readable for ever.
+    A version of the readings that a kept model was trained on stays readable.
 
     Example: `nightcast maintain`
     """
+    from flows.keeping import pruning_as_data, pruning_in_words
+
     with _flows(as_json=as_json):
         from flows.maintenance import maintenance_flow
 
         report = maintenance_flow()
     if as_json:
         _print_json({"tables": {name: vars(upkeep) for name, upkeep in report.tables.items()},
-                     "kept_versions": report.kept_versions})  # fmt: skip
+                     "kept_versions": report.kept_versions, "pruned": pruning_as_data(report.pruned)})  # fmt: skip
     else:
         total = report.total
+        screen.print(pruning_in_words(report.pruned), highlight=False)
         screen.print(
             f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; "
             f"{len(report.kept_versions):,} versions of the readings stay because models name them",
@@ -523,6 +526,31 @@ def reproduce(
         screen.print(reproduction_in_words(outcome), highlight=False, markup=False, soft_wrap=True)
     if not outcome.identical:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option("--keep", min=0, help="So many of the newest versions stay.")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, help="What is younger stays.")] = 90,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would go, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old versions with their runs and files; a version goes only if it is old by both count and age.
+
+    Champion, previous, challenger and what was promoted within these days stay. What killed trainings left goes
+    after a day.
+
+    Example: `nightcast prune --dry-run`
+    """
+    from flows.clock import wall_clock
+    from flows.keeping import pruning_as_data, pruning_in_words
+    from lstm_model.registry import prune as remove_old
+
+    outcome = remove_old(Workspace.find(), wall_clock(), keep=keep, days=days, dry_run=dry_run)
+    if as_json:
+        _print_json(pruning_as_data(outcome))
+    else:
+        screen.print(pruning_in_words(outcome, dry_run=dry_run), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,10 +1,12 @@
-"""What became of registered versions, in words and for machines: reproduced."""
+"""What became of registered versions, in words and for machines: reproduced, pruned."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lstm_model.registry import Reproduction
+from lstm_model.registry import Pruning, Reproduction
+
+_UNITS = ("bytes", "kB", "MB", "GB")
 
 
 def reproduction_in_words(outcome: Reproduction) -> str:
@@ -29,3 +31,49 @@ def reproduction_as_data(outcome: Reproduction) -> dict[str, Any]:
         "readings_version": outcome.readings_version,
         "training_seconds": round(outcome.seconds, 3),
     }
+
+
+def pruning_in_words(outcome: Pruning, *, dry_run: bool = False) -> str:
+    """What went and how much room that made, or what would."""
+    if not outcome.anything:
+        return f"nothing is old enough to go; {_count(outcome.kept, 'version')} stay"
+    verb = "would go" if dry_run else "went"
+    which = f" ({_spans(outcome.versions)})" if outcome.versions else ""
+    return (
+        f"{_count(len(outcome.versions), 'version')}{which}, {_count(len(outcome.runs), 'run')} and "
+        f"{_count(len(outcome.models), 'packaged model')} {verb}, {_size(outcome.bytes)}; "
+        f"{_count(outcome.kept, 'version')} stay"
+    )
+
+
+def pruning_as_data(outcome: Pruning) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "versions": list(outcome.versions),
+        "runs": list(outcome.runs),
+        "models": list(outcome.models),
+        "bytes": outcome.bytes,
+        "kept": outcome.kept,
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _spans(versions: tuple[str, ...]) -> str:
+    """Numbers as people write them: 1–3, 7."""
+    spans: list[list[int]] = []
+    for number in map(int, versions):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in spans)
+
+
+def _size(count: float) -> str:
+    unit = 0
+    while count >= 1000 and unit < len(_UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"

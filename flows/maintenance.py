@@ -1,9 +1,10 @@
-"""The flow that keeps the tables small."""
+"""The flow that keeps the workspace small."""
 
 from __future__ import annotations
 
 from prefect import flow
 
+from flows.clock import wall_clock
 from flows.naming import named
 from lstm_model.registry import MaintenanceReport, maintain
 from lstm_model.workspace import Workspace
@@ -11,9 +12,9 @@ from lstm_model.workspace import Workspace
 
 @flow(
     name="maintenance",
-    description="Compact the tables and remove old files; what a registered model names stays readable.",
+    description="Remove old models, compact the tables, remove old files; what a kept model names stays readable.",
     flow_run_name=named("maintenance"),
 )
 def maintenance_flow() -> MaintenanceReport:
-    """Keep the tables small."""
-    return maintain(Workspace.find())
+    """Keep the workspace small."""
+    return maintain(Workspace.find(), wall_clock())

@@ -3,6 +3,7 @@
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
 from lstm_model.registry.promotion_log import Entry, PromotionLog
+from lstm_model.registry.prune import Pruning, prune
 from lstm_model.registry.reproduce import Reproduction, reproduce
 from lstm_model.registry.rollback import roll_back
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
@@ -27,6 +28,7 @@ __all__ = [
     "MaintenanceReport",
     "Promotion",
     "PromotionLog",
+    "Pruning",
     "Reproduction",
     "Verified",
     "Version",
@@ -38,6 +40,7 @@ __all__ = [
     "maintain",
     "open_tracking",
     "promote_challenger",
+    "prune",
     "rehearse_promotion",
     "reproduce",
     "roll_back",

@@ -33,6 +33,15 @@ _ADDRESSES = {
     "logged_models": "artifact_location",
     "model_versions": "storage_location",
 }
+_GONE = (
+    "(destination_type = 'RUN' AND destination_id NOT IN (SELECT run_uuid FROM runs)) OR "
+    "(source_type = 'RUN_OUTPUT' AND source_id NOT IN (SELECT run_uuid FROM runs))"
+)
+_SWEEP = (
+    f"DELETE FROM input_tags WHERE input_uuid IN (SELECT input_uuid FROM inputs WHERE {_GONE})",  # noqa: S608
+    f"DELETE FROM inputs WHERE {_GONE}",  # noqa: S608
+    "DELETE FROM datasets WHERE dataset_uuid NOT IN (SELECT source_id FROM inputs WHERE source_type = 'DATASET')",
+)
 
 
 def open_tracking(workspace: Workspace) -> MlflowClient:
@@ -55,6 +64,15 @@ def has_tracking(workspace: Workspace) -> bool:
 def database_uri(mlruns: Path) -> str:
     """Address of MLflow's database in the folder `mlruns`."""
     return f"sqlite:///{mlruns / 'mlflow.db'}"
+
+
+def sweep_inputs(mlruns: Path) -> None:
+    """Forget what runs that are gone took in and gave out: MLflow leaves those rows behind."""
+    engine = sa.create_engine(database_uri(mlruns))
+    with engine.begin() as connection:
+        for statement in _SWEEP:
+            connection.execute(sa.text(statement))
+    engine.dispose()
 
 
 @cache

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lstm_model.network import Forecaster
-from lstm_model.network.saved import WEIGHTS_FILE
 from lstm_model.network.history import cut_windows, scaled_history
+from lstm_model.network.saved import WEIGHTS_FILE
 from lstm_model.network.weather_lstm import to_quantiles
 from lstm_model.panel import Panel, hold_out_blocks
 

@@ -10,8 +10,8 @@ import torch
 from lstm_model.errors import SettingsError
 from lstm_model.network import Forecaster
 from lstm_model.network.anchor import Lags
-from lstm_model.network.saved import DESCRIPTION_FILE, WEIGHTS_FILE
 from lstm_model.network.history import cut_windows, fit_anchor, scaled_history
+from lstm_model.network.saved import DESCRIPTION_FILE, WEIGHTS_FILE
 from lstm_model.network.scaling import Scaling
 from lstm_model.network.training import _Lesson, burn_in_of
 from lstm_model.network.weather_lstm import WeatherLSTM

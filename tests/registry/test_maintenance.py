@@ -15,7 +15,7 @@ def test_what_a_model_was_trained_on_stays_readable(trained: Workspace) -> None:
     before = store_of(trained).read(NOW)
     store_of(trained).upsert(fleet_readings(seed=1))  # every reading corrected
     move_clock_on(trained.readings, 40)
-    report = maintain(trained)
+    report = maintain(trained, NOW)
     assert report.kept_versions == [version]
     store_of(trained).upsert(fleet_readings(seed=2))
     assert set(report.tables) == {"readings", "quarantine", "files", "forecasts", "scores"}
