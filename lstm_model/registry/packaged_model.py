@@ -11,6 +11,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
 
 
 class PackagedForecaster(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -23,9 +24,23 @@ class PackagedForecaster(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self._forecaster = Forecaster.load(Path(context.artifacts["forecaster"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Forecast every station from the newest reading on."""
+        """Forecast every station from the newest reading on; what cannot be forecast from is refused in words."""
+        _check(model_input)
         readings = model_input.assign(observed_at=pd.to_datetime(model_input["observed_at"], utc=True))
         return self._forecaster.predict(readings=readings)
+
+
+def _check(readings: pd.DataFrame) -> None:
+    """Refuse what the schema lets pass; a server answers with a 400 that says so."""
+    if readings.empty:
+        raise MlflowException.invalid_parameter_value(
+            "no readings: send the recent ones, at least a day of every station"
+        )
+    for column in ("station_id", "observed_at"):
+        if (missing := readings[column].isna().to_numpy()).any():
+            raise MlflowException.invalid_parameter_value(
+                f"row {int(missing.argmax())}: {column} is missing; every reading needs a station and a time"
+            )
 
 
 mlflow.models.set_model(PackagedForecaster())

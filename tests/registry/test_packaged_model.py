@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+import yaml
 from support import NOW, store_of
 
 from lstm_model.forecasts import issue_forecast
@@ -17,9 +18,9 @@ from lstm_model.registry.tracking import database_uri
 from lstm_model.workspace import Workspace
 
 ELSEWHERE = """
-import importlib.util, json, sys
-project, database, readings = sys.argv[1:]
-sys.path = [entry for entry in sys.path if entry not in ("", project)]
+import importlib.util, json, pathlib, shutil, sys
+database, readings = sys.argv[1:]
+sys.path = [entry for entry in sys.path if not (pathlib.Path(entry) / "lstm_model").is_dir()]
 assert importlib.util.find_spec("flows") is None and importlib.util.find_spec("lstm_model") is None
 import mlflow, pandas as pd
 mlflow.set_tracking_uri(database)
@@ -27,9 +28,17 @@ model = mlflow.pyfunc.load_model("models:/nightcast@champion")
 frame = pd.read_parquet(readings)
 forecast = model.predict(frame)
 without = model.predict(frame.drop(columns="pressure_hpa"))
+ours = [module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "lstm_model"]
+copy = pathlib.Path(shutil.copytree(pathlib.Path(ours[0]).parents[2], "damaged"))
+(weights,) = copy.rglob("weights.safetensors")
+weights.write_bytes(weights.read_bytes()[:-1] + bytes([weights.read_bytes()[-1] ^ 1]))
+try:
+    refusal = mlflow.pyfunc.load_model(str(copy)) and "loaded all the same"
+except Exception as error:
+    refusal = str(error)
 print(json.dumps({"rows": len(forecast), "median": forecast["temperature_c"].tolist(),
                   "without": without["temperature_c"].tolist(),
-                  "code": sys.modules["lstm_model"].__file__}))
+                  "code": ours, "refusal": refusal}))
 """
 
 
@@ -48,17 +57,18 @@ def test_it_loads_where_the_project_is_not_importable(trained: Workspace, tmp_pa
         pressure_hpa=readings["pressure_hpa"].astype("float64"),
     )
     readings.to_parquet(tmp_path / "readings.parquet")
-    project = str(Path(__file__).parents[2])
     answer = subprocess.run(
         [
-            sys.executable, "-I", "-c", ELSEWHERE, project, database_uri(trained.mlruns),
+            sys.executable, "-I", "-c", ELSEWHERE, database_uri(trained.mlruns),
             str(tmp_path / "readings.parquet"),
         ],
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout.splitlines()[-1])
-    assert told["code"].startswith(str(package))
+    assert len(told["code"]) > 10
+    assert all(file.startswith(str(package)) for file in told["code"])  # every module is its own copy
+    assert "damaged: its SHA-256 is" in told["refusal"]
     assert pd.Series(told["without"]).notna().all()
     assert told["without"] != told["median"]
     served = issued.forecast.sort_values(["station_id", "lead_hours"])["temperature_c"]
@@ -68,9 +78,20 @@ def test_it_loads_where_the_project_is_not_importable(trained: Workspace, tmp_pa
 
 
 def test_nothing_in_it_is_a_serialised_object(trained: Workspace) -> None:
+    """Every file is text, or safetensors to the last byte: a header in JSON and numbers as the header counts them."""
     files = [file for file in package_of(trained).rglob("*") if file.is_file()]
     assert {"weights.safetensors", "forecaster.json", "packaged_model.py", "MLmodel"} <= {file.name for file in files}
-    text = {".py", ".json", ".txt", ".yaml", ".yml", ".safetensors", ""}
-    assert {file.suffix for file in files} <= text
     for file in files:
-        assert not file.read_bytes().startswith((b"\x80\x04", b"\x80\x05", b"PK")), file
+        content = file.read_bytes()
+        if file.suffix == ".safetensors":
+            length = int.from_bytes(content[:8], "little")
+            header = json.loads(content[8 : 8 + length])
+            assert {array["dtype"] for array in header.values()} <= {"F32", "F64", "I64"}
+            assert max(array["data_offsets"][1] for array in header.values()) == len(content) - 8 - length
+        else:
+            assert file.suffix in {".py", ".json", ".txt", ".yaml", ".yml", ""}, file
+            assert b"\0" not in content, file
+            content.decode("utf-8")  # which no pickle, archive or image is
+    described = yaml.safe_load((package_of(trained) / "MLmodel").read_text())["flavors"]["python_function"]
+    assert described["loader_module"] == "mlflow.pyfunc.loaders.code_model"
+    assert "python_model" not in described  # where MLflow would name a pickle
