@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import NOW, SMALL, Person, fleet_readings, store_of, with_pressure
+from support import NOW, SMALL, Person, fleet_readings, forget_artifacts, store_of, with_pressure
 
 from lstm_model.workspace import Workspace
+
+
+@pytest.fixture(autouse=True)
+def own_code() -> Iterator[None]:
+    """MLflow puts a loaded model's copy of the code before ours; processes started later would find that one."""
+    yield
+    copies = [entry for entry in sys.path if "artifacts" in entry and (Path(entry) / "lstm_model").is_dir()]
+    sys.path[:] = [entry for entry in sys.path if entry not in copies]
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +40,7 @@ def trained(trained_home: Path, tmp_path: Path) -> Workspace:
     """A copy of the trained workspace, free to be broken."""
     home = tmp_path / "a copy elsewhere"
     shutil.copytree(trained_home, home)
+    forget_artifacts()
     return Workspace.find(home, {})
 
 
@@ -43,6 +53,14 @@ def make_workspace(tmp_path: Path) -> Callable[[str], Workspace]:
         return Workspace.find(tmp_path, {})
 
     return make
+
+
+@pytest.fixture
+def wide_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables find room: the width of the tests' own terminal does not matter."""
+    from flows.commands import screen
+
+    monkeypatch.setattr(screen, "_width", 200)
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,13 @@ def store_of(workspace: Workspace) -> ReadingsStore:
     return ReadingsStore(workspace.readings)
 
 
+def forget_artifacts() -> None:
+    """MLflow remembers by run where artifacts lie; in copies of a workspace the same runs lie elsewhere."""
+    from mlflow.tracking._tracking_service import utils
+
+    utils._artifact_repos_cache.clear()
+
+
 def move_clock_on(table: Path, days: int) -> None:
     """Make everything about a Delta table older: the same as a clock that is moved on."""
     seconds, stamps = (

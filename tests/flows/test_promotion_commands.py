@@ -26,7 +26,7 @@ def two_versions(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def home(two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wide_screen: None) -> Path:
     shutil.copytree(two_versions, tmp_path / "home")
     monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("flows.clock.wall_clock", lambda: NOW)
@@ -34,7 +34,7 @@ def home(two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def told(*words: str, code: int = 0) -> str:
-    answer = CliRunner().invoke(app, [*words], env={"COLUMNS": "200"})
+    answer = CliRunner().invoke(app, [*words])
     assert answer.exit_code == code, answer.output
     return answer.output
 

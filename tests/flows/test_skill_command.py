@@ -23,9 +23,8 @@ NOW = FIRST + pd.Timedelta("20D")
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wide_screen: None) -> CliRunner:
     monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
     return CliRunner()
 
 

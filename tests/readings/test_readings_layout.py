@@ -9,7 +9,7 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lstm_model.errors import SettingsError
@@ -448,6 +448,14 @@ WRITTEN = {
 }
 
 
+def reads_as_other_utf8(content, text):
+    """Whether nobody can tell: Â¡ in Latin-1 is ¡ in UTF-8."""
+    try:
+        return content.decode("utf-8") != text
+    except UnicodeDecodeError:
+        return False
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     fleet=fleets(),
@@ -481,6 +489,7 @@ def test_readings_come_back_however_they_were_written(
         for station, time, value in fleet:
             write([station, when(time), number(value)])
     content = text.getvalue().encode(encoding)
+    assume(encoding != "latin-1" or not reads_as_other_utf8(content, text.getvalue()))
     said = {"layout": "wide"} if wide else {"station": "who", "temperature": "warmth"}
     said |= {"time": "when", "unit": unit, "timezone": zone, "delimiter": delimiter}
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from support import NOW
+from support import NOW, forget_artifacts
 
 from lstm_model.errors import NightcastError
 from lstm_model.forecasts import issue_forecast
@@ -106,11 +106,13 @@ def test_killed_before_any_write_a_champion_serves_and_the_next_one_ends_as_a_cl
 ) -> None:
     before: Path = request.getfixturevalue(start)
     shutil.copytree(before, tmp_path / "clean")
+    forget_artifacts()
     act(Workspace.find(tmp_path / "clean", {}))
     clean = state(tmp_path / "clean")
     for fatal in itertools.count(1):
         home = tmp_path / str(fatal)
         shutil.copytree(before, home)
+        forget_artifacts()
         child = processes.Process(target=killed_before_write, args=(fatal, home, act))
         child.start()
         child.join(120)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 from support import NOW, fleet_readings, store_of, with_pressure
 
 from lstm_model.errors import ModelUnavailable, NightcastError, SettingsError
 from lstm_model.forecasts import issue_forecast
 from lstm_model.network import Forecaster
+from lstm_model.network.saved import CHECKSUM, DESCRIPTION_FILE
 from lstm_model.registry import (
     MODEL,
     Entry,
@@ -44,7 +47,6 @@ def files_in(home: Path) -> dict[Path, bytes]:
 
 def damage(workspace: Workspace, version: str) -> None:
     """Weights that load and forecast nothing but NaN."""
-    from safetensors.numpy import load_file, save_file
 
     source = Path(open_tracking(workspace).get_model_version_download_uri(MODEL, version).removeprefix("file://"))
     (weights,) = source.rglob("weights.safetensors")
@@ -52,6 +54,10 @@ def damage(workspace: Workspace, version: str) -> None:
         name: np.full_like(array, np.nan) if name == "offsets" else array for name, array in load_file(weights).items()
     }
     save_file(arrays, weights)
+    description = weights.with_name(DESCRIPTION_FILE)
+    told = json.loads(description.read_text())
+    del told[CHECKSUM]  # or the damage would be found at loading
+    description.write_text(json.dumps(told))
     assert Forecaster.load(weights.parent)
 
 
