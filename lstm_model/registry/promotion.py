@@ -33,6 +33,9 @@ from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.promote")
 
+_DAYS_TO_TELL = 14
+"""Forecasts verified over fewer days have met one spell of weather, and say little of the next."""
+
 
 @dataclass(frozen=True)
 class Promotion:
@@ -190,7 +193,8 @@ def _loaded(
 ) -> Champion:
     """The champion, ready to be judged, or why it is not; its age counts from `since`."""
     age = now - since
-    verified = math.nan if version.verified is None else version.verified.crps
+    told = version.verified
+    verified = math.nan if told is None or told.days < _DAYS_TO_TELL else told.crps
     try:
         forecaster = load_forecaster(version, now)
         check_same_task(forecaster, settings, stations)

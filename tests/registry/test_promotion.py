@@ -142,6 +142,17 @@ def test_a_model_trained_later_is_refused_for_an_earlier_night(trained: Workspac
         load_forecaster(champion, known_at=NOW - pd.Timedelta("1h"))
 
 
+@pytest.mark.parametrize(("days", "rule"), [("13", "equal"), ("14", "champion_lost")])
+def test_verified_scores_speak_against_a_window_once_they_have_met_a_fortnight_of_weather(
+    trained: Workspace, days: str, rule: str
+) -> None:
+    client = open_tracking(trained)
+    for name, told in {"mae": "0.02", "crps": "0.01", "days": days, "n": "99"}.items():
+        client.set_model_version_tag(MODEL, "1", f"verified_{name}", told)
+    train_candidate(trained, NOW)
+    assert promote_challenger(trained, NOW).decision.rule == rule
+
+
 def test_the_run_shows_what_a_person_looks_for(trained: Workspace) -> None:
     client = open_tracking(trained)
     champion = find_version(client, "champion")
