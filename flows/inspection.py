@@ -52,9 +52,10 @@ def quarantine_as_data(workspace: Workspace) -> list[dict[str, Any]]:
 
 def versions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
     """Every registered version, the newest first; none before the first night, and no database made for it."""
-    if not (workspace.mlruns / "mlflow.db").is_file():
+    from lstm_model.registry import has_tracking, list_versions, open_tracking
+
+    if not has_tracking(workspace):
         return []
-    from lstm_model.registry import list_versions, open_tracking
 
     return [
         {

@@ -153,3 +153,8 @@ def run_backtest(methods: Mapping[str, Method], panel: Panel, origins: npt.NDArr
     lead_hours = np.arange(1, horizon + 1) * (panel.step / pd.Timedelta("1h"))
     forecasts = {name: method.forecast(panel, origins) for name, method in methods.items()}
     return Backtest(panel.stations, panel.times[origins], lead_hours, truth_at(panel, origins, horizon), forecasts)
+
+
+def from_its_end(method: Method, panel: Panel) -> FloatArray:
+    """A method's quantiles from the panel's last step: (S, H, Q)."""
+    return method.forecast(panel, np.array([len(panel.times) - 1]))[:, 0]

@@ -29,7 +29,7 @@ class Evidence:
     challenger_finite: every forecast of the challenger is a finite number.
     data_age_hours: from the newest reading to the night that judges.
     has_champion: an alias points to a champion; champion_fault: why it cannot be judged, if it cannot.
-    champion_age_days: since the champion's training.
+    champion_age_days: since the champion was trained or put back.
     coverage_80: share of truth inside the 80 % interval by method; coverage_low, coverage_high: 90 % band of the
         challenger's, NaN where there are too few days to tell.
     level_jump: how far the fleet's level moved of late, 1 as far as ever before; NaN where nobody can tell.

@@ -17,7 +17,7 @@ from lstm_model.evaluation.trust import level_jump
 from lstm_model.network import Forecaster
 from lstm_model.panel import Panel, build_panel
 from lstm_model.readings import living
-from lstm_model.settings import Settings
+from lstm_model.settings import ModelSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Champion:
-    """Who is to be beaten: a forecaster, or why it cannot be judged; and the time since its training.
+    """Who is to be beaten: a forecaster, or why it cannot be judged; and the time since it was trained or put back.
 
     verified_crps: how the forecasts that it issued did once their truth came, °C; NaN while that is not known.
     """
@@ -54,6 +54,20 @@ class Champion:
     age: pd.Timedelta
     fault: str | None = None
     verified_crps: float = math.nan
+
+
+def living_panel(readings: pd.DataFrame, settings: ModelSettings, now: pd.Timestamp) -> Panel:
+    """What is known of every living station, ending at the origin: the last whole step before `now`.
+
+    Raises:
+        HistoryTooShort: no station has a reading of the last 30 days.
+    """
+    origin = now.floor(settings.step)
+    readings = living(readings[readings["observed_at"] <= origin], now)
+    stations = tuple(sorted(readings["station_id"].unique()))
+    if not stations:
+        raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
+    return build_panel(readings, settings.step, end=origin, stations=stations)
 
 
 def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -> Window:

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lstm_model.errors import HistoryTooShort, first_line
-from lstm_model.evaluation import Baseline, Method
+from lstm_model.evaluation import Baseline, from_its_end, living_panel
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
 from lstm_model.forecasts.store import ForecastStore
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
-from lstm_model.panel import Panel, build_panel
+from lstm_model.panel import Panel
 from lstm_model.panel.grid import FloatArray
-from lstm_model.readings import ReadingsStore, living
+from lstm_model.readings import ReadingsStore
 from lstm_model.registry import check_same_task, find_version, load_forecaster, open_tracking
 from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
@@ -79,20 +80,6 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     return Issue(forecast, methods, tuple(faults))
 
 
-def living_panel(readings: pd.DataFrame, settings: ModelSettings, now: pd.Timestamp) -> Panel:
-    """What is known of every living station, ending at the origin: the last whole step before `now`.
-
-    Raises:
-        HistoryTooShort: no station has a reading of the last 30 days.
-    """
-    origin = now.floor(settings.step)
-    readings = living(readings[readings["observed_at"] <= origin], now)
-    stations = tuple(sorted(readings["station_id"].unique()))
-    if not stations:
-        raise HistoryTooShort("no station has a reading of the last 30 days; there is nothing to forecast from")
-    return build_panel(readings, settings.step, end=origin, stations=stations)
-
-
 def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tuple[pd.DataFrame, list[str]]:
     """Ask rung after rung until every station has finite quantiles.
 
@@ -111,14 +98,9 @@ def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tupl
             faults.append(rung)
             log.warning("%s", rung)
             continue
-        served = pending & np.isfinite(rung.quantiles).all(axis=(1, 2))
+        served = pending & finite(rung.quantiles)
         if served.any():
-            rows = forecast_frame(
-                tuple(np.array(panel.stations, dtype=object)[served]),
-                panel.times[-1],
-                panel.step,
-                rung.quantiles[served],
-            )
+            rows = rows_of(panel, rung.quantiles, served)
             parts.append(rows.assign(method=rung.method, model_version=rung.version, run_id=rung.run_id))
         pending &= ~served
         if not pending.any():
@@ -129,17 +111,24 @@ def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tupl
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["station_id"]), faults
 
 
+def finite(quantiles: FloatArray) -> npt.NDArray[np.bool_]:
+    """The stations, (S,), whose quantiles (S, H, Q) are all numbers."""
+    served: npt.NDArray[np.bool_] = np.all(np.isfinite(quantiles), axis=(1, 2))
+    return served
+
+
+def rows_of(panel: Panel, quantiles: FloatArray, served: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """The forecast from the panel's end for the stations that are served, one row a station and lead."""
+    stations = tuple(np.array(panel.stations, dtype=object)[served])
+    return forecast_frame(stations, panel.times[-1], panel.step, quantiles[served])
+
+
 def _ladder(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Iterator[Rung | str]:
     """The rungs, each made only when it is needed."""
     yield from _model_rungs(workspace, panel, now)
     for baseline in LAST_RUNGS:
         fitted = baseline().fit(panel, workspace.settings.model.horizon)
         yield Rung(baseline.name, "", "", from_its_end(fitted, panel))
-
-
-def from_its_end(method: Method, panel: Panel) -> FloatArray:
-    """A method's quantiles from the panel's last step: (S, H, Q)."""
-    return method.forecast(panel, np.array([len(panel.times) - 1]))[:, 0]
 
 
 def _model_rungs(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Iterator[Rung | str]:

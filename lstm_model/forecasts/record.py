@@ -9,7 +9,7 @@ import pandas as pd
 from lstm_model.errors import first_line
 from lstm_model.forecasts.skill import skill_by_day
 from lstm_model.forecasts.store import ForecastStore
-from lstm_model.registry import list_versions, log_verified, open_tracking
+from lstm_model.registry import has_tracking, list_versions, log_verified, open_tracking
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.verify")
@@ -26,7 +26,7 @@ def record_verified(workspace: Workspace) -> tuple[str, ...]:
     """
     scores = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).read_scores()
     by_version = dict(list(scores[scores["model_version"] != ""].groupby("model_version")))
-    if not by_version or not (workspace.mlruns / "mlflow.db").is_file():
+    if not by_version or not has_tracking(workspace):
         return ()
     until = pd.Timestamp(scores["valid_at"].max())
     try:

@@ -6,13 +6,14 @@ from lstm_model.registry.promotion_log import Entry, PromotionLog
 from lstm_model.registry.prune import Pruning, prune
 from lstm_model.registry.reproduce import Reproduction, reproduce
 from lstm_model.registry.rollback import roll_back
-from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
+from lstm_model.registry.tracking import EXPERIMENT, MODEL, has_tracking, open_tracking
 from lstm_model.registry.upkeep import MaintenanceReport, maintain
 from lstm_model.registry.verified import log_verified
 from lstm_model.registry.versions import (
     ALIASES,
     Verified,
     Version,
+    as_champion,
     check_same_task,
     find_version,
     list_versions,
@@ -32,8 +33,10 @@ __all__ = [
     "Reproduction",
     "Verified",
     "Version",
+    "as_champion",
     "check_same_task",
     "find_version",
+    "has_tracking",
     "list_versions",
     "load_forecaster",
     "log_verified",

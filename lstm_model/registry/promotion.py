@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -27,7 +28,7 @@ from lstm_model.registry.succession import (
 )
 from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
 from lstm_model.registry.tryout import try_forecast
-from lstm_model.registry.versions import Version, check_same_task, list_versions, load_forecaster
+from lstm_model.registry.versions import Version, as_champion, list_versions, load_forecaster
 from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
@@ -192,15 +193,9 @@ def _loaded(
     version: Version, since: pd.Timestamp, now: pd.Timestamp, settings: ModelSettings, stations: tuple[str, ...]
 ) -> Champion:
     """The champion, ready to be judged, or why it is not; its age counts from `since`."""
-    age = now - since
     told = version.verified
     verified = math.nan if told is None or told.days < _DAYS_TO_TELL else told.crps
-    try:
-        forecaster = load_forecaster(version, now)
-        check_same_task(forecaster, settings, stations)
-    except ModelUnavailable as error:
-        return Champion(None, age, str(error))
-    return Champion(forecaster, age, verified_crps=verified)
+    return as_champion(partial(load_forecaster, version, now), now - since, settings, stations, verified)
 
 
 def _blank_evidence() -> Evidence:

@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_model.workspace import Workspace
 
 PROMOTE, ROLLBACK = "promote", "rollback"
+PROMOTIONS_FILE = "promotions.jsonl"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class PromotionLog:
     """The file `promotions.jsonl` beside MLflow's database; lines are only ever added."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._file = workspace.mlruns / "promotions.jsonl"
+        self._file = workspace.mlruns / PROMOTIONS_FILE
 
     def entries(self) -> list[Entry]:
         """Every entry, the oldest first. A line torn by a kill is no entry."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,15 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking, sweep_inputs
+from lstm_model.registry.promotion_log import PROMOTIONS_FILE
+from lstm_model.registry.tracking import EXPERIMENT, MODEL, PAGE, every_page, has_tracking, open_tracking, sweep_inputs
+from lstm_model.registry.versions import registered_versions
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.prune")
 
 KEEP, DAYS = 30, 90
-PROMOTIONS_FILE = "promotions.jsonl"
 _LONGEST_TRAINING = pd.Timedelta("1D")
-_PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ def prune(
         days: what is younger stays.
         dry_run: tell, but change nothing.
     """
-    if not (workspace.mlruns / "mlflow.db").is_file():
+    if not has_tracking(workspace):
         return Pruning()
     client = open_tracking(workspace)
     recently = now - pd.Timedelta(days=days)
-    registered = _versions(client)
+    registered = registered_versions(client)
     named = _aliased(client) | _promoted(workspace.mlruns / PROMOTIONS_FILE, now, days)
     kept = _with_parents(named | _newest(registered, keep), registered)
     versions = [version for version in registered if str(version.version) not in kept and _old(version, recently, now)]
@@ -94,7 +94,7 @@ def _remove(workspace: Workspace, client: MlflowClient, pruning: Pruning, runs_o
     for version in pruning.versions:
         if not client.get_model_version(MODEL, version).aliases:  # nobody gave it one meanwhile
             client.delete_model_version(MODEL, version)
-    spared = {version.run_id for version in _versions(client)}
+    spared = {version.run_id for version in registered_versions(client)}
     for model in pruning.models:
         if runs_of[model] not in spared:
             _remove_folder(_folder(workspace, "models", model))
@@ -193,19 +193,12 @@ def _time(milliseconds: int) -> pd.Timestamp:
 # ── what there is ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _versions(client: MlflowClient) -> list[ModelVersion]:
-    """Every registered version, incomplete ones as well, the oldest first."""
-    search = client.search_model_versions
-    pages = _every(lambda token: search(f"name = '{MODEL}'", max_results=_PAGE, page_token=token))
-    return sorted(pages, key=lambda version: int(version.version))
-
-
 def _runs(client: MlflowClient) -> list[Run]:
     """Every run of a training, those deleted in the UI as well, the oldest first; a person's own runs are not ours."""
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
-    pages = _every(
+    pages = every_page(
         lambda token: client.search_runs(
-            [experiment], run_view_type=ViewType.ALL, order_by=["start_time"], max_results=_PAGE, page_token=token
+            [experiment], run_view_type=ViewType.ALL, order_by=["start_time"], max_results=PAGE, page_token=token
         )
     )
     return [run for run in pages if (run.info.run_name or "").startswith("train ")]
@@ -215,17 +208,6 @@ def _models_of(client: MlflowClient, runs: Iterable[str]) -> list[LoggedModel]:
     """The packaged models that these runs logged, those deleted in the UI as well."""
     experiment, wanted = client.get_experiment_by_name(EXPERIMENT).experiment_id, set(runs)
     search, store = client.search_logged_models, client._tracking_client.store
-    active = _every(lambda token: search([experiment], max_results=_PAGE, page_token=token))
+    active = every_page(lambda token: search([experiment], max_results=PAGE, page_token=token))
     deleted = (store.get_logged_model(model, allow_deleted=True) for model in store._get_deleted_logged_models())
     return [model for model in (*active, *deleted) if model.source_run_id in wanted]
-
-
-def _every(search: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Whatever a paged search finds."""
-    token: str | None = None
-    while True:
-        page = search(token)
-        yield from page
-        token = page.token
-        if not token:
-            return

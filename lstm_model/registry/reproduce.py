@@ -25,7 +25,7 @@ from lstm_model.panel import Panel
 from lstm_model.readings import ReadingsStore
 from lstm_model.registry.candidate import known_then
 from lstm_model.registry.lineage import lineage, panel_digest
-from lstm_model.registry.tracking import MODEL, open_tracking
+from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
 from lstm_model.registry.versions import ALIASES, list_versions, saved_forecaster
 from lstm_model.settings import ModelSettings, Settings
 from lstm_model.workspace import Workspace
@@ -88,7 +88,7 @@ def reproduce(workspace: Workspace, name: str) -> Reproduction:
 
 def _registered(workspace: Workspace, name: str) -> ModelVersion:
     """The complete version of that number or alias; looking for it makes no database."""
-    if not (workspace.mlruns / "mlflow.db").is_file():
+    if not has_tracking(workspace):
         raise SettingsError("there is no version yet; `nightcast run` lives the first night")
     client: MlflowClient = open_tracking(workspace)
     versions = list_versions(client)

@@ -8,8 +8,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # before mlflow is im
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import logging
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ from lstm_model.workspace import Workspace
 
 EXPERIMENT = "nightcast"
 MODEL = "nightcast"
+PAGE = 200
 _DESCRIPTION = (
     "The fleet's forecaster, one version a night. **champion** issues the forecasts, **previous** stands by, "
     "**challenger** is the newest candidate. Every version's tags say what it was trained on and why it was, or "
@@ -59,6 +62,17 @@ def open_tracking(workspace: Workspace) -> MlflowClient:
 def has_tracking(workspace: Workspace) -> bool:
     """Whether there is a database to open; one who only looks should not make it."""
     return (workspace.mlruns / "mlflow.db").is_file()
+
+
+def every_page(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Whatever a paged search finds."""
+    token: str | None = None
+    while True:
+        page = search(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def database_uri(mlruns: Path) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lstm_model.errors import ModelUnavailable
-from lstm_model.panel import build_panel
-from lstm_model.readings import ReadingsStore, living
+from lstm_model.errors import HistoryTooShort, ModelUnavailable
+from lstm_model.evaluation import from_its_end, living_panel
+from lstm_model.readings import ReadingsStore
 from lstm_model.readings.store import FORGET_AFTER
 from lstm_model.registry.versions import Version, check_same_task, load_forecaster
 from lstm_model.workspace import Workspace
@@ -21,15 +21,16 @@ def try_forecast(workspace: Workspace, version: Version, now: pd.Timestamp) -> N
     """
     settings, forecaster = workspace.settings.model, load_forecaster(version, now)
     readings = ReadingsStore(workspace.readings).read(now, since=now - FORGET_AFTER, covariates=True)
-    readings = living(readings, now)
-    if readings.empty:
-        raise ModelUnavailable(f"version {version.version}: no station spoke within 30 days, so it cannot be tried")
-    panel = build_panel(readings, settings.step, end=now)
+    try:
+        panel = living_panel(readings, settings, now)
+    except HistoryTooShort:
+        raise ModelUnavailable(
+            f"version {version.version}: no station spoke within 30 days, so it cannot be tried"
+        ) from None
     check_same_task(forecaster, settings, panel.stations)
     try:
-        origin = np.array([len(panel.times) - 1])
-        answered = np.isfinite(forecaster.forecast(panel, origin)).all(axis=(1, 2, 3))
-        expected = np.isfinite(forecaster.ridge().forecast(panel, origin)).all(axis=(1, 2, 3))
+        answered = np.isfinite(from_its_end(forecaster, panel)).all(axis=(1, 2))
+        expected = np.isfinite(from_its_end(forecaster.ridge(), panel)).all(axis=(1, 2))
     except Exception as error:  # a model that fails in any way is a model that cannot serve
         raise ModelUnavailable(f"version {version.version}: forecasting fails: {error}") from error
     if not answered.any() or (expected & ~answered).any():

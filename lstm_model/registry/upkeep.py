@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 
 from lstm_model.readings.upkeep import Upkeep, keep_small
 from lstm_model.registry.prune import Pruning, prune
-from lstm_model.registry.tracking import MODEL, open_tracking
+from lstm_model.registry.tracking import open_tracking
+from lstm_model.registry.versions import registered_versions
 from lstm_model.workspace import Workspace
 
 
@@ -44,10 +45,5 @@ def maintain(workspace: Workspace, now: pd.Timestamp) -> MaintenanceReport:
 
 def _named_versions(client: MlflowClient) -> list[int]:
     """Versions of the readings that any registered model was trained on, finished or not."""
-    found: set[str] = set()
-    page = client.search_model_versions(f"name = '{MODEL}'", max_results=1000)
-    while True:
-        found |= {version.tags.get("readings_version", "") for version in page}
-        if not page.token:
-            return sorted(int(version) for version in found if version.isdigit())
-        page = client.search_model_versions(f"name = '{MODEL}'", max_results=1000, page_token=page.token)
+    named = {version.tags.get("readings_version", "") for version in registered_versions(client)}
+    return sorted(int(version) for version in named if version.isdigit())

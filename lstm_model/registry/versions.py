@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from lstm_model.errors import ModelUnavailable
+from lstm_model.evaluation import Champion
 from lstm_model.network import Forecaster
-from lstm_model.registry.tracking import MODEL
+from lstm_model.registry.tracking import MODEL, PAGE, every_page
 from lstm_model.settings import ModelSettings
 
 ALIASES = ("champion", "challenger", "previous")
@@ -68,10 +70,16 @@ def list_versions(client: MlflowClient) -> list[Version]:
     aliases: dict[str, list[str]] = {}
     for alias, version in sorted(registered.aliases.items()):
         aliases.setdefault(str(version), []).append(alias)
-    found = client.search_model_versions(f"name = '{MODEL}'", max_results=1000)
-    complete = [version for version in found if version.tags.get("complete") == "true"]
+    complete = [version for version in registered_versions(client) if version.tags.get("complete") == "true"]
     described = [_describe(version, tuple(aliases.get(str(version.version), ()))) for version in complete]
     return sorted(described, key=lambda version: int(version.version), reverse=True)
+
+
+def registered_versions(client: MlflowClient) -> list[ModelVersion]:
+    """Every registered version, incomplete ones as well, the oldest first."""
+    search = client.search_model_versions
+    found = every_page(lambda token: search(f"name = '{MODEL}'", max_results=PAGE, page_token=token))
+    return sorted(found, key=lambda version: int(version.version))
 
 
 def find_version(client: MlflowClient, alias: str) -> Version | None:
@@ -105,6 +113,22 @@ def saved_forecaster(version: str) -> Path:
     except (MlflowException, OSError) as error:
         raise ModelUnavailable(f"version {version}: its files are not to be had: {error}") from error
     return Path(folder) / "artifacts" / FORECASTER_ARTIFACT
+
+
+def as_champion(
+    load: Callable[[], Forecaster],
+    age: pd.Timedelta,
+    settings: ModelSettings,
+    stations: tuple[str, ...],
+    verified_crps: float = math.nan,
+) -> Champion:
+    """A model that holds the title, ready to be judged, or why it is not."""
+    try:
+        forecaster = load()
+        check_same_task(forecaster, settings, stations)
+    except ModelUnavailable as error:
+        return Champion(None, age, str(error))
+    return Champion(forecaster, age, verified_crps=verified_crps)
 
 
 def check_same_task(model: Forecaster, settings: ModelSettings, stations: tuple[str, ...]) -> None:

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lstm_model.errors import HistoryTooShort, ModelUnavailable, NightcastError
-from lstm_model.evaluation import Champion, decide, fit_baselines, gate_window, hold_trial
-from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, from_its_end, living_panel, serve
+from lstm_model.errors import HistoryTooShort, NightcastError
+from lstm_model.evaluation import decide, fit_baselines, from_its_end, gate_window, hold_trial, living_panel
+from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, finite, rows_of, serve
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.panel import Panel
 from lstm_model.panel.grid import FloatArray
 from lstm_model.readings import ReadingsStore
-from lstm_model.registry import check_same_task
+from lstm_model.registry import as_champion
 from lstm_model.settings import QUANTILES, Settings
 
 log = logging.getLogger("nightcast.replay")
@@ -98,7 +98,7 @@ def train_night(readings: Path, version: int | None, night: pd.Timestamp, settin
     began = time.perf_counter()
     kept, scratch = models / key_of(night), models / f"{key_of(night)}.{os.getpid()}.tmp"
     try:
-        window = gate_window(known_then(ReadingsStore(readings), version, night), settings, night)
+        window = gate_window(seen_by(ReadingsStore(readings), version, night), settings, night)
         Forecaster(settings.model).fit_panel(window.past).save(scratch)
     except Exception as error:  # as on a real night: the training failed, and the champion stays
         told = str(error) if isinstance(error, NightcastError) else f"{type(error).__name__}: {error}"
@@ -108,7 +108,7 @@ def train_night(readings: Path, version: int | None, night: pd.Timestamp, settin
     return Trained(time.perf_counter() - began)
 
 
-def known_then(store: ReadingsStore, version: int | None, night: pd.Timestamp) -> pd.DataFrame:
+def seen_by(store: ReadingsStore, version: int | None, night: pd.Timestamp) -> pd.DataFrame:
     """The readings that a night saw: one version of the table, or nothing where there was no table yet."""
     seen = store.read(night, version=version, covariates=True)
     return seen.iloc[:0] if version is None else seen
@@ -127,21 +127,14 @@ class Night:
         challenger = self._load(tonight)
         window, champion = gate_window(self._readings, self._settings, self._night), None
         if before.champion is not None:
-            champion = self._champion(before.champion, window.panel.stations)
+            load, age = partial(self._load, before.champion), self._night - night_of(before.champion)
+            champion = as_champion(load, age, self._settings.model, window.panel.stations)
         evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
         decision = decide(evidence, self._settings.gate)
         after = replace(before, newest=tonight, first=before.first or tonight)
         if decision.promote:
             after = replace(after, champion=tonight, previous=before.champion or before.previous)
         return Verdict(decision.promote, decision.rule, decision.reason, after)
-
-    def _champion(self, key: str, stations: tuple[str, ...]) -> Champion:
-        forecaster, age = self._load(key), self._night - night_of(key)
-        try:
-            check_same_task(forecaster, self._settings.model, stations)
-        except ModelUnavailable as error:
-            return Champion(None, age, str(error))
-        return Champion(forecaster, age)
 
     def forecasts(self, standing: Standing) -> pd.DataFrame:
         """What every policy, every baseline and the newest ridge alone say tonight.
@@ -173,7 +166,8 @@ class Night:
         if standing.newest is not None:
             baselines[RIDGE] = from_its_end(self._load(standing.newest).ridge(), panel)
         parts += [
-            self._frame(panel, quantiles).assign(policy=name, method=name) for name, quantiles in baselines.items()
+            rows_of(panel, quantiles, finite(quantiles)).assign(policy=name, method=name)
+            for name, quantiles in baselines.items()
         ]
         return pd.concat(parts, ignore_index=True)
 
@@ -185,11 +179,6 @@ class Night:
                 yield serve(alias, key, "", partial(self._load, key), panel, self._settings.model)
         for baseline in LAST_RUNGS:
             yield Rung(baseline.name, "", "", baselines[baseline.name])
-
-    def _frame(self, panel: Panel, quantiles: FloatArray) -> pd.DataFrame:
-        served = np.isfinite(quantiles).all(axis=(1, 2))
-        stations = tuple(np.array(panel.stations, dtype=object)[served])
-        return forecast_frame(stations, panel.times[-1], panel.step, quantiles[served])
 
 
 def _nothing() -> pd.DataFrame:

@@ -26,7 +26,7 @@ from lstm_model.errors import NightcastError
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, SampleArrivals
-from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, known_then, no_trial, train_night
+from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, seen_by, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
 from lstm_model.workspace import Workspace
 
@@ -90,7 +90,7 @@ class Replay:
     def _live(self, begun: Begun, before: Standing) -> Lived:
         trained, night, seconds = begun.training.result(), begun.night, {"ingest": begun.ingest_seconds}
         seconds["train"] = trained.seconds
-        readings = known_then(self._store, begun.readings_version, night)
+        readings = seen_by(self._store, begun.readings_version, night)
         then = Night(readings, night, self._settings, self._models)
         began = time.perf_counter()
         verdict = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)

@@ -31,6 +31,7 @@ from lstm_model.registry import (
     prune,
     train_candidate,
 )
+from lstm_model.registry import versions as registered
 from lstm_model.registry.tracking import database_uri
 from lstm_model.workspace import Workspace
 
@@ -122,7 +123,8 @@ def orphans_in(workspace: Workspace) -> list[str]:
 
 
 def test_what_is_old_by_count_and_age_goes_for_good(grown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "_PAGE", 2)  # a registry of many pages
+    for module in (pruning, registered):
+        monkeypatch.setattr(module, "PAGE", 2)  # a registry of many pages
     before = size_of(grown.mlruns / "artifacts")
     outcome = prune(grown, MUCH_LATER, keep=1)
     assert (outcome.versions, len(outcome.runs), len(outcome.models), outcome.kept) == (("3", "4"), 2, 2, 3)

@@ -121,7 +121,7 @@ def test_what_it_cannot_forecast_from_is_a_clear_400(
 
 @pytest.mark.parametrize("body", [b"{", b"[1, 2]", b"{}"], ids=["no JSON", "a list", "an empty object"])
 def test_what_is_no_request_is_a_400(served: httpx.Client, body: bytes) -> None:
-    refusal(served, body)
+    assert refusal(served, body)
 
 
 def test_readings_without_covariates_are_enough(served: httpx.Client, trained: Workspace) -> None:
