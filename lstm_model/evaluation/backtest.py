@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from scores.continuous import additive_bias, mae, rmse
-from scores.stats.statistical_tests import diebold_mariano
 
 from lstm_model.evaluation.baselines import truth_at
+from lstm_model.evaluation.paired import confidence_above_zero
 from lstm_model.evaluation.scores import crps_from_quantiles
 from lstm_model.panel import Panel
 from lstm_model.panel.grid import FloatArray
@@ -112,23 +112,15 @@ class Backtest:
     def confidence_worse(self, method: str, other: str) -> float:
         """Confidence, 0…1, that `method` has the larger true CRPS: 0.95 is significantly worse, 0.05 better.
 
-        Diebold–Mariano over origins with the variance of Hering and Genton (2011, doi:10.1198/TECH.2011.10136),
-        which accounts for forecasts that overlap in time. NaN where there are too few origins to tell, 0.5 where
-        both forecast the same.
+        A paired test over origins (`paired.confidence_above_zero`). NaN where there are too few origins to tell, 0.5
+        where both forecast the same.
         """
         cases = self.common
         observed = np.where(cases, self.truth, np.nan)
         loss = [crps_from_quantiles(self.forecasts[name], observed) for name in (method, other)]
         counted = cases.any(axis=(0, 2))
         difference = np.nanmean((loss[0] - loss[1])[:, counted], axis=(0, 2))
-        overlap = self._overlapping_origins()
-        if len(difference) <= overlap:
-            return float("nan")
-        if np.allclose(difference, 0.0, atol=1e-12):
-            return 0.5
-        series = xr.DataArray(difference[None], dims=("pair", "origin"), coords={"overlap": ("pair", [overlap])})
-        result = diebold_mariano(series, "pair", "overlap", method="HG", statistic_distribution="t")
-        return float(result["confidence_gt_0"].item())
+        return confidence_above_zero(difference, self._overlapping_origins())
 
     def _overlapping_origins(self) -> int:
         """How many successive origins share some of their truth."""
