@@ -20,6 +20,7 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
 from lstm_model.registry.promotion_log import PROMOTIONS_FILE
+from lstm_model.registry.succession import PATIENCE, lease
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, PAGE, every_page, has_tracking, open_tracking, sweep_inputs
 from lstm_model.registry.versions import registered_versions
 from lstm_model.workspace import Workspace
@@ -92,8 +93,9 @@ def prune(
 def _remove(workspace: Workspace, client: MlflowClient, pruning: Pruning, runs_of: dict[str, str]) -> None:
     store = client._tracking_client.store  # `mlflow gc` asks it as well; no public call removes a run for good
     for version in pruning.versions:
-        if not client.get_model_version(MODEL, version).aliases:  # nobody gave it one meanwhile
-            client.delete_model_version(MODEL, version)
+        with lease(workspace, PATIENCE):  # a rollback under way may be about to give it an alias
+            if not client.get_model_version(MODEL, version).aliases:
+                client.delete_model_version(MODEL, version)
     spared = {version.run_id for version in registered_versions(client)}
     for model in pruning.models:
         if runs_of[model] not in spared:

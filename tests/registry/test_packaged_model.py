@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+import venv
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from support import NOW, store_of
 
 from lstm_model.forecasts import issue_forecast
@@ -20,8 +23,8 @@ from lstm_model.workspace import Workspace
 ELSEWHERE = """
 import importlib.util, json, pathlib, shutil, sys
 database, readings = sys.argv[1:]
-sys.path = [entry for entry in sys.path if not (pathlib.Path(entry) / "lstm_model").is_dir()]
-assert importlib.util.find_spec("flows") is None and importlib.util.find_spec("lstm_model") is None
+for absent in ("flows", "lstm_model", "prefect", "deltalake", "ioos_qc", "pytest"):
+    assert importlib.util.find_spec(absent) is None, absent
 import mlflow, pandas as pd
 mlflow.set_tracking_uri(database)
 model = mlflow.pyfunc.load_model("models:/nightcast@champion")
@@ -47,9 +50,43 @@ def package_of(workspace: Workspace) -> Path:
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}@champion"))
 
 
-def test_it_loads_where_the_project_is_not_importable(trained: Workspace, tmp_path: Path) -> None:
+def needed_by(requirements: list[str]) -> dict[str, Distribution]:
+    """The distributions that pip would install for these requirements, each as it is installed here."""
+    found: dict[str, Distribution] = {}
+    waiting = [Requirement(line) for line in requirements]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name not in found:
+            found[name] = distribution(name)
+            assert requirement.specifier.contains(found[name].version, prereleases=True), requirement
+        extras = {"", *requirement.extras}
+        for line in found[name].requires or ():
+            needed = Requirement(line)
+            if needed.marker is not None and not any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                continue
+            if canonicalize_name(needed.name) not in found or needed.extras:
+                waiting.append(needed)
+    return found
+
+
+def venv_of(requirements: list[str], folder: Path) -> Path:
+    """The Python of a fresh venv that holds these requirements, what they need, and nothing else."""
+    venv.create(folder, with_pip=False)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for one in needed_by(requirements).values():
+        for file in one.files or ():
+            link = packages / file
+            if ".." not in file.parts and "__pycache__" not in file.parts and not link.is_symlink():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(Path(str(one.locate_file(file))))
+    return folder / "bin" / "python"
+
+
+def test_it_loads_in_a_venv_that_holds_only_its_own_requirements(trained: Workspace, tmp_path: Path) -> None:
     issued = issue_forecast(trained, NOW, NOW)
     package = package_of(trained)
+    requirements = (package / "requirements.txt").read_text().splitlines()
     readings = store_of(trained).read(NOW, since=NOW - pd.Timedelta("48h"), covariates=True)
     readings = readings.assign(
         observed_at=readings["observed_at"].dt.tz_localize(None),
@@ -59,7 +96,7 @@ def test_it_loads_where_the_project_is_not_importable(trained: Workspace, tmp_pa
     readings.to_parquet(tmp_path / "readings.parquet")
     answer = subprocess.run(
         [
-            sys.executable, "-I", "-c", ELSEWHERE, database_uri(trained.mlruns),
+            venv_of(requirements, tmp_path / "venv"), "-I", "-c", ELSEWHERE, database_uri(trained.mlruns),
             str(tmp_path / "readings.parquet"),
         ],
         capture_output=True, text=True, cwd=tmp_path,

@@ -19,6 +19,7 @@ from support import NOW, fleet_readings, store_of
 from typer.testing import CliRunner
 
 from flows.commands import app
+from lstm_model.errors import NightcastError
 from lstm_model.registry import (
     EXPERIMENT,
     MODEL,
@@ -32,6 +33,7 @@ from lstm_model.registry import (
     train_candidate,
 )
 from lstm_model.registry import versions as registered
+from lstm_model.registry.succession import lease
 from lstm_model.registry.tracking import database_uri
 from lstm_model.workspace import Workspace
 
@@ -296,3 +298,10 @@ def test_nothing_to_prune_makes_no_database(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path))
     assert "nothing is old enough to go" in CliRunner().invoke(app, ["prune"]).output
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_nothing_is_removed_while_a_rollback_is_under_way(grown: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "PATIENCE", 0.1)
+    with lease(grown), pytest.raises(NightcastError, match="under way"):
+        prune(grown, MUCH_LATER, keep=1)
+    assert len(numbers(grown)) == 5
