@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_model.errors import HistoryTooShort, NightcastError
-from lstm_model.evaluation import decide, fit_baselines, from_its_end, gate_window, hold_trial, living_panel
+from lstm_model.evaluation import Evidence, decide, fit_baselines, from_its_end, gate_window, hold_trial, living_panel
 from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, finite, rows_of, serve
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
@@ -122,19 +122,23 @@ class Night:
         self._load = cache(lambda key: Forecaster.load(models / key))
 
     def judge(self, before: Standing) -> Verdict:
-        """Hold the trial of tonight's challenger."""
+        """Hold the trial of tonight's challenger, and decide."""
+        decision = decide(self.trial(before.champion), self._settings.gate)
         tonight = key_of(self._night)
-        challenger = self._load(tonight)
-        window, champion = gate_window(self._readings, self._settings, self._night), None
-        if before.champion is not None:
-            load, age = partial(self._load, before.champion), self._night - night_of(before.champion)
-            champion = as_champion(load, age, self._settings.model, window.panel.stations)
-        evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
-        decision = decide(evidence, self._settings.gate)
         after = replace(before, newest=tonight, first=before.first or tonight)
         if decision.promote:
             after = replace(after, champion=tonight, previous=before.champion or before.previous)
         return Verdict(decision.promote, decision.rule, decision.reason, after)
+
+    def trial(self, standing: str | None) -> Evidence:
+        """Tonight's challenger beside the champion, called by its night, and the baselines."""
+        challenger = self._load(key_of(self._night))
+        window, champion = gate_window(self._readings, self._settings, self._night), None
+        if standing is not None:
+            age = self._night - night_of(standing)
+            champion = as_champion(partial(self._load, standing), age, self._settings.model, window.panel.stations)
+        evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
+        return evidence
 
     def forecasts(self, standing: Standing) -> pd.DataFrame:
         """What every policy, every baseline and the newest ridge alone say tonight.
