@@ -31,10 +31,12 @@ import typer
 import xarray as xr
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import t as student
 from scores.stats.statistical_tests import diebold_mariano
 
 from lstm_model.evaluation import Evidence, decide
-from lstm_model.evaluation.paired import confidence_above_zero
+from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
+from lstm_model.evaluation.paired import confidence_above_zero, looks
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore
 from lstm_model.replay.night import ALWAYS, GATE, Lived, Night, Standing, key_of, night_of, seen_by
@@ -142,6 +144,17 @@ class Past:
             "rules": dict(rules),
         }
 
+    def standard_error(self, days: int = 7) -> float:
+        """Of the difference from a model so much older, as a share of that one's CRPS: the nights' median."""
+        found = []
+        for night in self.nights:
+            if (older := night - pd.Timedelta(days=days)) in self.nights:
+                evidence = self.trial(night, key_of(older))
+                theirs, confidence = evidence.crps[CHAMPION], evidence.confidence_worse[CHAMPION]
+                statistic = student.ppf(confidence, looks(evidence.origins, OVERLAP))
+                found.append((evidence.crps[CHALLENGER] - theirs) / statistic / theirs)
+        return float(np.nanmedian(found))
+
     def _trial(self, night: pd.Timestamp, standing: str | None) -> Evidence:
         return self.nights[night].trial(standing)
 
@@ -169,7 +182,8 @@ def main(
 ) -> None:
     """Show what the gate can see, and what its settings are worth."""
     warnings.simplefilter("ignore", RuntimeWarning)  # of simulated fortnights whose variance comes out negative
-    screen, figures = Console(width=120), {"alarms": alarms(series)}
+    screen = Console(width=120)
+    figures: dict[str, Any] = {"alarms": alarms(series)}
     table = Table(title=f"a paired test at {LEVEL:.0%} on {ORIGINS} origins", title_justify="left")
     for heading in ("days correlate", "test", "false alarms", "3 s.e. seen"):
         table.add_column(heading, justify="left" if heading == "test" else "right")
@@ -178,6 +192,10 @@ def main(
     screen.print(table)
     if replay is not None:
         past = Past(replay)
+        error = past.standard_error()
+        screen.print(
+            f"standard error of a fortnight's difference from the first model: {error:.1%} of its CRPS (median)"
+        )
         figures["policies"] = policies(past)
         table = Table(title=f"{len(past.nights)} nights decided again", title_justify="left")
         for heading in ("[gate]", "promotions", "refused for margin", "MAE", "CRPS", "CRPS beyond always promote"):

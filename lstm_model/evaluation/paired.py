@@ -32,10 +32,15 @@ def confidence_above_zero(differences: npt.NDArray[np.float64], overlap: int) ->
         return float("nan")
     if np.allclose(differences, 0.0, atol=1e-12):
         return 0.5
-    slow = min(2 * count / (_SHORTEST_WAVE * overlap), 0.4 * count ** (2 / 3))  # the second is Lazarus's rule
-    cosines = max(1, int(slow))
+    cosines = looks(count, overlap)
     wave = np.arange(1, cosines + 1)[:, None] * (np.arange(count) + 0.5) / count  # (B, O)
     weights = np.sqrt(2 / count) * np.cos(np.pi * wave) @ differences  # (B,)
     deviation = np.sqrt((weights**2).mean() / count)
     with np.errstate(divide="ignore"):  # differences that are all the same are certain
         return float(t.cdf(differences.mean() / deviation, cosines))
+
+
+def looks(count: int, overlap: int) -> int:
+    """How many independent looks at a mean so many differences are worth: its degrees of freedom."""
+    slow = min(2 * count / (_SHORTEST_WAVE * overlap), 0.4 * count ** (2 / 3))  # the second is Lazarus's rule
+    return max(1, int(slow))
