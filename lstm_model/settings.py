@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 MEDIAN = QUANTILES.index(0.50)
+_STEP = re.compile(r"[1-9]\d*(min|h|D)")
 
 
 def _known_zone(name: str) -> str:
@@ -148,8 +150,12 @@ class ModelSettings(Section):
     """`[model]`: what the network sees, how far it looks ahead, and how it is trained."""
 
     frequency: str = Field("1h", description="step of the regular grid, for example 1h, 30min or 1D")
-    horizon: Annotated[int, Field(ge=1, le=1000)] = Field(48, description="steps ahead")
-    context: Annotated[int, Field(ge=2, le=5000)] = Field(168, description="steps of past the network sees")
+    horizon: Annotated[int, Field(ge=1, le=1000)] = Field(
+        48, description="steps ahead; by default two days of them, and seven at least"
+    )
+    context: Annotated[int, Field(ge=2, le=5000)] = Field(
+        168, description="steps of past the network sees; by default a week of them, and 28 at least"
+    )
     hidden_size: Annotated[int, Field(ge=1, le=2048)] = Field(64, description="width of the LSTM's state")
     ensemble: Annotated[int, Field(ge=1, le=32)] = Field(1, description="networks whose quantiles are averaged")
     neighbours: Annotated[int, Field(ge=0, le=64)] = Field(6, description="other stations each station sees")
@@ -160,7 +166,9 @@ class ModelSettings(Section):
         0.0, description="readings this old teach half as much as the newest; 0: all teach alike"
     )
     min_days: Annotated[int, Field(ge=1)] = Field(
-        30, description="days of history before the gate's window that training needs at least"
+        30,
+        description="days of history before the gate's window that training needs at least; by default as long as "
+        "240 steps where these take longer",
     )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="CPU threads; part of a model's lineage")
     device: Literal["cpu", "cuda", "mps"] = Field(
@@ -168,10 +176,24 @@ class ModelSettings(Section):
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of every random choice")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_the_cadence(cls, told: Any) -> Any:
+        """What is not told suits the step: two days of hours are too many days."""
+        if not isinstance(told, dict) or not _STEP.fullmatch(str(told.get("frequency", ""))):
+            return told
+        per_day = pd.Timedelta("1D") / pd.Timedelta(told["frequency"])
+        suited = {
+            "horizon": max(math.ceil(2 * per_day), 7),
+            "context": max(math.ceil(7 * per_day), 28),
+            "min_days": max(30, math.ceil(240 / per_day)),
+        }
+        return suited | told
+
     @field_validator("frequency")
     @classmethod
     def _fixed_step(cls, text: str) -> str:
-        if not re.fullmatch(r"[1-9]\d*(min|h|D)", text):
+        if not _STEP.fullmatch(text):
             raise ValueError(f"{text!r} is no fixed step; write for example '1h', '30min' or '1D'")
         if pd.Timedelta("1D") % pd.Timedelta(text):
             raise ValueError(f"a day is no whole number of steps of {text!r}; write for example '1h', '30min' or '1D'")
@@ -194,7 +216,9 @@ class GateSettings(Section):
     approval: Literal["auto"] = Field("auto", description="auto: the evidence decides")
     margin: Annotated[float, Field(ge=0, lt=1)] = Field(0.02, description="a challenger worse by more is refused")
     refresh_days: Annotated[int, Field(ge=0)] = Field(7, description="an equal challenger replaces a champion this old")
-    window_days: Annotated[int, Field(ge=3)] = Field(14, description="newest days kept back to judge on")
+    window_days: Annotated[int, Field(ge=3)] = Field(
+        14, description="newest days kept back to judge on; by default room for 30 origins where these take longer"
+    )
     origin_hours: Annotated[int, Field(ge=1)] = Field(6, description="hours between judged forecast origins")
     min_origins: Annotated[int, Field(ge=2)] = Field(24, description="fewer judged origins than this: no promotion")
     significance: Annotated[float, Field(gt=0, lt=0.5)] = Field(0.05, description="level of the paired tests")
@@ -234,6 +258,15 @@ class Settings(Section):
     schedule: ScheduleSettings = ScheduleSettings()
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _room_to_judge_in(self) -> Settings:
+        if "window_days" not in self.gate.model_fields_set:
+            needed = math.ceil((self.model.horizon_time + 30 * self.origin_spacing) / pd.Timedelta("1D"))
+            if needed > self.gate.window_days and self.model.step > pd.Timedelta(hours=self.gate.origin_hours):
+                wide = self.gate.model_copy(update={"window_days": needed})
+                object.__setattr__(self, "gate", wide)  # frozen for everybody else
+        return self
 
     @model_validator(mode="after")
     def _enough_to_judge_on(self) -> Settings:

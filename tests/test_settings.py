@@ -66,3 +66,26 @@ def test_a_window_too_short_for_the_horizon_is_refused():
 def test_judged_origins_lie_on_the_grid():
     settings = Settings(model=ModelSettings(frequency="4h", horizon=12))
     assert settings.origin_spacing == pd.Timedelta("8h")
+
+
+@pytest.mark.parametrize(
+    ("frequency", "horizon", "context", "min_days", "window_days"),
+    [
+        ("10min", 288, 1008, 30, 14),
+        ("30min", 96, 336, 30, 14),
+        ("1h", 48, 168, 30, 14),
+        ("12h", 7, 28, 120, 19),
+        ("1D", 7, 28, 240, 37),
+    ],
+)
+def test_what_is_not_told_suits_the_cadence(frequency, horizon, context, min_days, window_days):
+    settings = Settings.model_validate({"model": {"frequency": frequency}})
+    assert (settings.model.horizon, settings.model.context) == (horizon, context)
+    assert (settings.model.min_days, settings.gate.window_days) == (min_days, window_days)
+
+
+def test_what_is_told_stands_whatever_the_cadence():
+    told = {"model": {"frequency": "1D", "horizon": 2, "context": 60, "min_days": 90}, "gate": {"window_days": 60}}
+    settings = Settings.model_validate(told)
+    assert settings.model.model_dump(include=set(told["model"])) == told["model"]
+    assert settings.gate.window_days == 60

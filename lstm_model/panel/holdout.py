@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 BLOCK_DAYS = 10
-_DAYS_PER_PAIR = 150
+_LEAST_HORIZONS = 3
+_BLOCKS_PER_PAIR = 15
 _MOST_PAIRS = 12
 
 BoolArray = npt.NDArray[np.bool_]
@@ -38,7 +39,7 @@ class HeldOut:
 
 
 def hold_out_blocks(times: pd.DatetimeIndex, horizon: int) -> HeldOut:
-    """Spread blocks of ten days over the history, in turn for validation and calibration.
+    """Spread blocks of ten days, three horizons at least, over the history, for validation and calibration in turn.
 
     An origin is learnt from only if neither it nor any of its targets lies in a block, nor within one horizon
     behind one. A block's origins are those whose targets all stay inside it. Histories too short for two blocks
@@ -50,10 +51,8 @@ def hold_out_blocks(times: pd.DatetimeIndex, horizon: int) -> HeldOut:
     """
     steps = len(times)
     per_day = pd.Timedelta("1D") / (times[1] - times[0]) if steps > 1 else 1.0
-    length = round(BLOCK_DAYS * per_day)
-    blocks = 2 * min(round(steps / (per_day * _DAYS_PER_PAIR)), _MOST_PAIRS)
-    if length <= horizon:
-        blocks = 0
+    length = max(round(BLOCK_DAYS * per_day), _LEAST_HORIZONS * horizon)
+    blocks = 2 * min(round(steps / (_BLOCKS_PER_PAIR * length)), _MOST_PAIRS)
     held_out = HeldOut.nothing(steps)
     for block in range(blocks):
         start = int((block + 0.5) * steps / blocks - length / 2)

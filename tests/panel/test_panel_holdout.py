@@ -66,7 +66,18 @@ def test_blocks_take_turns_and_last_ten_days():
     assert uses == ["validation", "calibration"] * (len(starts) // 2)
 
 
-@pytest.mark.parametrize(("days", "horizon"), [(30, 6), (400, 240)], ids=["short history", "long horizon"])
+@pytest.mark.parametrize(("frequency", "horizon"), [("1h", 168), ("1D", 7), ("12h", 7)])
+def test_blocks_hold_three_horizons_where_these_take_longer(frequency, horizon):
+    held_out = hold_out_blocks(times(1500, frequency), horizon)
+    edges = np.flatnonzero(np.diff(held_out.fitted.astype(int)))
+    assert set(edges[1::2] - edges[::2]) == {
+        max(3 * horizon, round(BLOCK_DAYS / (pd.Timedelta(frequency) / pd.Timedelta("1D"))))
+    }
+    assert held_out.validation.any()
+    assert held_out.calibration.any()
+
+
+@pytest.mark.parametrize(("days", "horizon"), [(30, 6), (400, 480)], ids=["short history", "long horizon"])
 def test_where_blocks_do_not_fit_nothing_is_kept_back(days, horizon):
     held_out = hold_out_blocks(times(days), horizon)
     assert held_out.fitted.all()
