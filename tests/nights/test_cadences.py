@@ -20,7 +20,8 @@ path = "inbox/*.csv"
 [model]
 frequency = "{frequency}"
 hidden_size = 8
-max_epochs = {epochs}
+max_epochs = 1
+{more}
 """
 
 
@@ -37,16 +38,18 @@ def fleet(frequency: str, days: int, end: pd.Timestamp = NOW) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def workspace_of(home: Path, frequency: str, epochs: int = 1) -> Workspace:
-    (home / "nightcast.toml").write_text(TOML.format(frequency=frequency, epochs=epochs))
+def workspace_of(home: Path, frequency: str, more: str = "") -> Workspace:
+    (home / "nightcast.toml").write_text(TOML.format(frequency=frequency, more=more))
     return Workspace.find(home, {})
 
 
 @pytest.mark.parametrize(
-    ("frequency", "days", "leads", "epochs"), [("30min", 50, 96, 0), ("12h", 200, 7, 1), ("1D", 400, 7, 1)]
+    ("frequency", "days", "leads", "more"),
+    [("30min", 50, 24, "horizon = 24\ncontext = 96"), ("12h", 200, 7, ""), ("1D", 400, 7, "")],
+    ids=["30min", "12h", "1D"],
 )
-def test_a_night_and_its_verification(frequency: str, days: int, leads: int, epochs: int, tmp_path: Path) -> None:
-    workspace = workspace_of(tmp_path, frequency, epochs)
+def test_a_night_and_its_verification(frequency: str, days: int, leads: int, more: str, tmp_path: Path) -> None:
+    workspace = workspace_of(tmp_path, frequency, more)
     store_of(workspace).upsert(fleet(frequency, days))
     train_candidate(workspace, NOW)
     promotion = promote_challenger(workspace, NOW, at=NOW, who="test")
