@@ -2,80 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from support import Person
+from playwright.sync_api import Page, expect
+from servers import Up
 
 pytestmark = pytest.mark.services
 
 _PATIENT_MS = 60_000
-
-
-@dataclass
-class Up:
-    person: Person
-    prefect: str
-    mlflow: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """A workspace after its first night, with both servers running."""
-    person = Person(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace"))
-    prefect, mlflow = free_port(), free_port()
-    (person.workspace / "nightcast.toml").write_text(
-        f"[server]\nprefect_port = {prefect}\nmlflow_port = {mlflow}\n[model]\nmax_epochs = 2\n"
-    )
-    person.lives_a_night()
-    command = [str(Path(sys.executable).with_name("nightcast")), "up"]
-    with subprocess.Popen(
-        command, env=person.environment(), cwd=person.workspace, stdout=subprocess.PIPE, text=True
-    ) as it:
-        assert it.stdout is not None
-        said = []
-        for line in it.stdout:
-            said.append(line)
-            if "Ctrl-C" in line:
-                break
-        assert "Ctrl-C" in "".join(said), "".join(said)
-        yield Up(person, f"http://127.0.0.1:{prefect}", f"http://127.0.0.1:{mlflow}")
-        it.send_signal(signal.SIGINT)
-        assert it.wait(40) == 0
-    for address in (prefect, mlflow):
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", address)) != 0, "a server outlived `up`"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    yield page
-    page.close()
 
 
 def test_mlflow_shows_the_champion_and_why(up: Up, page: Page) -> None:

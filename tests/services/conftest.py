@@ -1,0 +1,42 @@
+"""A workspace whose dashboards run, and a browser to look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from servers import Up
+from support import Person
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Up:
+    """An empty workspace with ports of its own; nothing runs yet, nothing was lived."""
+    at_home = Up(Person(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace")))
+    at_home.write_settings()
+    return at_home
+
+
+@pytest.fixture(scope="module")
+def up(home: Up) -> Iterator[Up]:
+    """A workspace after its first night, with both servers and the deployments running."""
+    home.person.lives_a_night()
+    with home.running():
+        yield home
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    yield page
+    page.close()
