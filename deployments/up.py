@@ -1,162 +1,90 @@
-"""`nightcast up`: Prefect server, MLflow UI and the deployments, started together and stopped together."""
+"""`nightcast up`: Prefect server, MLflow UI and the deployments, started together, kept alive, stopped together.
+
+It lives for months beside what it looks after and stays small: no settings, Prefect, MLflow or torch in it. Whoever
+starts it says where: `python -m deployments.up HOME HOST PREFECT_PORT MLFLOW_PORT [--detached]`.
+"""
 
 from __future__ import annotations
 
-import json
+import logging
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
-from typing import IO
+from typing import TextIO
 
 import httpx
 
-from flows.runtime import UP_FILE, environment_for, live_api
+from deployments.parts import rotating_log
+from deployments.supervisor import Plan, Supervisor
+from flows.turns import UP, Tenant, make_folder, take_turn
 from lstm_model.errors import NightcastError
-from lstm_model.workspace import Workspace
-
-_READY_SECONDS = 90.0
-_STOP_SECONDS = 10.0
 
 
-class Part:
-    """A child process with its log."""
+class Voice:
+    """What `up` says: on the terminal, and in up.log with the time."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
-        self.name, self.log = name, log
-        self._output: IO[bytes] = log.open("wb")
-        self._process = subprocess.Popen(  # noqa: S603
-            command, env=environment, stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    def __init__(self) -> None:
+        self._logger: logging.Logger | None = None
 
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
+    def keep_in(self, log: Path) -> None:
+        """Write it down, too, from now on."""
+        self._logger = rotating_log("up", log)
+        self._logger.handlers[0].setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
 
-    def stop(self) -> None:
-        """End it and its children: politely, then not."""
-        for sign, patience in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, _STOP_SECONDS)):
-            if not self.alive:
-                break
-            os.killpg(self._process.pid, sign)
-            try:
-                self._process.wait(patience)
-            except subprocess.TimeoutExpired:
-                continue
-        self._output.close()
+    def say(self, line: str) -> None:
+        """To be called from any thread."""
+        self._speak(line, sys.stdout)
+
+    def complain(self, error: Exception) -> None:
+        """The last word."""
+        self._speak(f"nightcast: {error}", sys.stderr)
+
+    def _speak(self, line: str, where: TextIO) -> None:
+        if self._logger is not None:
+            self._logger.info("%s", line.strip())
+        with suppress(OSError):  # a terminal that was closed is no reason to fall
+            print(line, file=where, flush=True)
+
+
+def _fall_silent() -> None:
+    """Whoever started us in the background has heard enough, and waits for this."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
 
 
 def main() -> int:
-    """Start everything, say where it is, and wait for Ctrl-C."""
-    workspace = Workspace.find(Path(sys.argv[1])) if len(sys.argv) > 1 else Workspace.find()
-    parts: list[Part] = []
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, _interrupt)
-    up_file = workspace.state / UP_FILE
+    """Start everything, say where it is, and look after it until told to stop."""
+    home, host, prefect_port, mlflow_port, *detached = sys.argv[1:]
+    plan = Plan(Path(home), host, int(prefect_port), int(mlflow_port))
+    voice = Voice()
+    supervisor = None
     try:
-        _start(workspace, parts)
-        print("\nCtrl-C stops all of it.", flush=True)
-        while all(part.alive for part in parts):
-            time.sleep(1.0)
-        dead = next(part for part in parts if not part.alive)
-        raise NightcastError(f"{dead.name} ended by itself; its last words are in {dead.log}")
+        make_folder(plan.state / "logs")
+        take_turn(plan, UP, voice.say)
+        voice.keep_in(plan.state / "logs" / "up.log")  # ours alone from here on
+        Tenant(os.getpid(), UP).write(plan)
+        plan.check_ports()
+        supervisor = Supervisor(plan, voice.say)
+        supervisor.start()
+        supervisor.tell_where()
+        if detached:
+            voice.say("It goes on in the background; `nightcast down` stops all of it.")
+            _fall_silent()
+        else:
+            voice.say("\nCtrl-C stops all of it.")
+        supervisor.look_after()
     except KeyboardInterrupt:
-        print("\nstopping …", flush=True)
+        voice.say("stopping …")
         return 0
-    except NightcastError as error:
-        print(f"nightcast: {error}", file=sys.stderr, flush=True)
+    except (NightcastError, OSError, httpx.HTTPError) as error:
+        voice.complain(error)
         return 1
     finally:
-        for part in reversed(parts):
-            part.stop()
-        if parts:
-            up_file.unlink(missing_ok=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _start(workspace: Workspace, parts: list[Part]) -> None:
-    if live := live_api(workspace):
-        raise NightcastError(f"this workspace is up already, at {live.removesuffix('/api')}")
-    server = workspace.settings.server
-    for port in (server.prefect_port, server.mlflow_port):
-        _check_free(server.host, port)
-    logs = workspace.state / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    dashboard = f"http://{server.host}:{server.prefect_port}"
-    mlflow_ui = f"http://{server.host}:{server.mlflow_port}"
-    environment = os.environ | environment_for(workspace)
-    environment.pop("PREFECT_API_URL", None)
-    environment |= {
-        "PREFECT_SERVER_API_HOST": server.host,
-        "PREFECT_SERVER_API_PORT": str(server.prefect_port),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # one worker serves a person; the job runner starts eight more
-    }
-    python = [sys.executable, "-m"]
-    parts.append(Part("Prefect server", [*python, "prefect", "server", "start"], environment, logs / "prefect.log"))
-    from lstm_model.registry import open_tracking  # imported late: it takes seconds, and the server starts meanwhile
-    from lstm_model.registry.tracking import database_uri
-
-    open_tracking(workspace)  # the database is there and at home before the UI reads it
-    address = ["--backend-store-uri", database_uri(workspace.mlruns), "--host", server.host]
-    mlflow = [*python, "mlflow", "server", *address, "--port", str(server.mlflow_port), "--workers", "1"]
-    parts.append(Part("MLflow UI", mlflow, environment, logs / "mlflow.log"))
-    _wait(f"{dashboard}/api/health", parts)
-    (workspace.state / UP_FILE).write_text(
-        json.dumps({"prefect_api": f"{dashboard}/api", "pid": os.getpid()}), encoding="utf-8"
-    )
-    environment["PREFECT_API_URL"] = f"{dashboard}/api"
-    parts.append(Part("deployments", [*python, "deployments.serve"], environment, logs / "deployments.log"))
-    _wait(f"{mlflow_ui}/health", parts)
-    _wait_for_deployments(f"{dashboard}/api", parts)
-    print(f"Prefect dashboard  {dashboard}\nMLflow UI          {mlflow_ui}")
-    plan = workspace.settings.schedule
-    print(f"nightly at {plan.nightly!r} ({plan.timezone}); logs in {logs}")
-
-
-def _check_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        if probe.connect_ex((host, port)) == 0:
-            raise NightcastError(f"{host}:{port} is in use; stop what listens there, or set another port in [server]")
-
-
-def _wait(url: str, parts: list[Part]) -> None:
-    """Wait until an address answers."""
-
-    def answers() -> bool:
-        try:
-            return httpx.get(url, timeout=2.0, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-    _until(answers, f"{url} does not answer", parts)
-
-
-def _wait_for_deployments(api: str, parts: list[Part]) -> None:
-    def registered() -> bool:
-        answer = httpx.post(f"{api}/deployments/count", json={}, timeout=5.0, trust_env=False)
-        return answer.is_success and int(answer.text) > 0
-
-    _until(registered, "the deployments are not registered", parts)
-
-
-def _until(condition: Callable[[], bool], complaint: str, parts: list[Part]) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while not condition():
-        for part in parts:
-            if not part.alive:
-                raise NightcastError(f"{part.name} did not start; its last words are in {part.log}")
-        if time.monotonic() > deadline:
-            raise NightcastError(f"{complaint} after {_READY_SECONDS:.0f} s; logs are in {parts[0].log.parent}")
-        time.sleep(0.3)
+        if supervisor is not None:
+            supervisor.stop()
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -49,19 +50,28 @@ def main() -> None:
 
 
 @contextmanager
-def _flows(as_of: str | None = None, as_json: bool = False) -> Iterator[Workspace]:
-    """A workspace ready to run flows in, with their progress on the screen; wrong input fails before they start."""
+def _flows(
+    as_of: str | None = None, as_json: bool = False, check: Callable[[Workspace], None] = lambda workspace: None
+) -> Iterator[Workspace]:
+    """A workspace ready to run flows in, with their progress on the screen; wrong input fails before they start.
+
+    `check` is asked before and while we wait for another command's server to end.
+    """
     from flows.progress import progress
-    from flows.runtime import prepare, start_engine
+    from flows.runtime import start_engine
 
     workspace = Workspace.find()
     if as_of is not None:
         from flows.clock import parse_time
 
         parse_time(as_of)
-    prepare(workspace)
+
+    def tell(line: str) -> None:
+        Console(stderr=True, soft_wrap=True).print(line, style="dim", markup=False, highlight=False)
+
+    command = f"nightcast {click.get_current_context().info_name}"
     with progress(screen, quiet=as_json):
-        start_engine(workspace)
+        start_engine(workspace, command, tell, lambda: check(workspace))
         yield workspace
 
 
@@ -77,10 +87,11 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     Example: `nightcast run --as-of 2013-12-20T23:00Z`
     """
+    from flows.turns import check_no_night
     from lstm_model.errors import NightFailed
 
     failure: NightFailed | None = None
-    with _flows(as_of, as_json) as workspace:
+    with _flows(as_of, as_json, check_no_night) as workspace:
         from flows.nightly import nightly_flow
 
         try:
@@ -596,14 +607,30 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    detach: Annotated[bool, typer.Option("--detach", help="Return once all is ready; it goes on without us.")] = False,
+) -> None:
     """Start the Prefect dashboard, the MLflow UI and the schedules; Ctrl-C stops all of it.
 
-    Example: `nightcast up`
+    Tells the two addresses and what runs next, then how flow runs fare. A part that dies is started again. With
+    --detach it goes on in the background, and tells `.nightcast/logs/up.log`.
+
+    Example: `nightcast up`, or `nightcast up --detach` and later `nightcast down`
     """
-    workspace = Workspace.find()
-    # Deployments sit above flows: they take this process over by name instead of being imported.
-    os.execv(sys.executable, [sys.executable, "-m", "deployments.up", str(workspace.home)])  # noqa: S606
+    from flows.switching import go_up
+
+    raise typer.Exit(go_up(Workspace.find(), detach=detach))
+
+
+@app.command()
+def down() -> None:
+    """Stop what `nightcast up` started here; returns once all of it is gone.
+
+    Example: `nightcast down`
+    """
+    from flows.switching import go_down
+
+    screen.print(go_down(Workspace.find()), highlight=False, markup=False, soft_wrap=True)
 
 
 def _done(outcome: Any) -> Any:

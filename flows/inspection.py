@@ -12,7 +12,6 @@ from lstm_model.workspace import Workspace
 def workspace_status(workspace: Workspace) -> dict[str, Any]:
     """Where the workspace stands."""
     from flows.clock import lived_nights
-    from flows.runtime import live_api
     from lstm_model.forecasts import ForecastStore
     from lstm_model.readings import Quarantine, ReadingsStore
 
@@ -32,9 +31,35 @@ def workspace_status(workspace: Workspace) -> dict[str, Any]:
         "versions": len(versions),
         "champion": None if champion is None else f"version {champion['version']}, trained {champion['night']}",
         "newest_forecast": None if newest.empty else newest["issued_at"].iloc[0].isoformat(),
-        "dashboard": live_api(workspace) or "not running; `nightcast up` starts it",
+        **_what_is_up(workspace),
     }
     return facts
+
+
+def _what_is_up(workspace: Workspace) -> dict[str, Any]:
+    """Addresses, parts and the next times of `nightcast up`."""
+    import httpx
+
+    from flows.due import next_runs
+    from flows.processes import command_of
+    from flows.turns import live_tenant
+
+    tenant = live_tenant(workspace)
+    if tenant is None:
+        return {"dashboard": "not running; `nightcast up` starts it"}
+    facts: dict[str, Any] = {
+        "dashboard": tenant.dashboard or "on its way up",
+        "mlflow_ui": tenant.mlflow or "on its way up",
+        "parts": ", ".join(
+            f"{name} (process {pid})" if command_of(pid) else f"{name} (down)" for name, pid in tenant.parts.items()
+        ),
+    }
+    if tenant.prefect_api is None:
+        return facts
+    try:
+        return facts | {f"next_{due.deployment}": due.in_words() for due in next_runs(tenant.prefect_api)}
+    except httpx.HTTPError:
+        return facts | {"dashboard": f"{tenant.dashboard} does not answer"}
 
 
 def quarantine_as_data(workspace: Workspace) -> list[dict[str, Any]]:

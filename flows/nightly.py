@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-from filelock import FileLock, Timeout
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
@@ -14,9 +13,10 @@ from flows.naming import named
 from flows.night import Night
 from flows.promote import promote_flow
 from flows.train import train_flow
+from flows.turns import the_only_night
 from flows.verify import verify_flow
 from flows.words import night_in_markdown
-from lstm_model.errors import NightcastError, NightFailed
+from lstm_model.errors import NightFailed
 from lstm_model.workspace import Workspace
 
 
@@ -36,13 +36,8 @@ def nightly_flow(as_of: str | None = None) -> Night:
         NightcastError: another night is under way in this workspace.
     """
     workspace = Workspace.find()
-    try:
-        with FileLock(workspace.state / "night.lock", timeout=0):
-            night = _live(workspace, night_to_live(workspace, as_of))
-    except Timeout:
-        raise NightcastError(
-            "another night is under way in this workspace; wait for it to end, then run again"
-        ) from None
+    with the_only_night(workspace):
+        night = _live(workspace, night_to_live(workspace, as_of))
     create_markdown_artifact(night_in_markdown(night), key="night", description=f"The night of {night.as_of:%Y-%m-%d}")
     if night.failed:
         raise NightFailed(night)

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import signal
-import subprocess
 import sys
 import threading
-from pathlib import Path
+import time
+from collections.abc import Callable
 
-import httpx
-
+from flows.turns import Place, Tenant, live_api, take_turn
 from lstm_model.errors import SettingsError
-from lstm_model.workspace import Workspace
 
-UP_FILE = "up.json"
-_HEALTH_SECONDS = 2.0
-_ENGINE_FILE = "engine.json"
 # On the command line `flows.progress` speaks; Prefect's own console lines would say everything twice.
 _QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 
 
-def prepare(workspace: Workspace) -> str | None:
+def prepare(place: Place) -> str | None:
     """Point Prefect at the workspace: at the server of `nightcast up` if one answers, else at an embedded one.
 
     Returns:
@@ -32,69 +25,57 @@ def prepare(workspace: Workspace) -> str | None:
     Raises:
         SettingsError: prefect was imported before and would look elsewhere.
     """
-    home = workspace.state / "prefect"
-    home.mkdir(parents=True, exist_ok=True)
-    environment = environment_for(workspace)
-    live = live_api(workspace)
-    if live is not None:
-        environment["PREFECT_API_URL"] = live
-    if "prefect" in sys.modules and os.environ.get("PREFECT_HOME") != str(home):
-        raise SettingsError("prefect was imported before nightcast could point it at the workspace; import flows first")
-    os.environ.pop("PREFECT_API_URL", None)
-    os.environ.update(environment | _QUIET)
+    live = live_api(place)
+    _point_at(place, live)
     return live
 
 
-def start_engine(workspace: Workspace) -> None:
-    """Start Prefect's embedded server and import what the flows need, side by side: each takes many seconds.
+def start_engine(
+    place: Place, command: str, tell: Callable[[str], None], check: Callable[[], None] = lambda: None
+) -> None:
+    """Find a server for the flows of this command, or start Prefect's embedded one when it is our turn.
 
-    A server whose night was killed outlives it; it is ended first.
+    What the flows need is imported meanwhile: each takes many seconds. Arguments are those of `take_turn`.
+
+    Raises:
+        NightcastError: the turn did not come.
+        SettingsError: prefect was imported before and would look elsewhere.
     """
+    _point_at(place, take_turn(place, command, tell, check=check))
     from prefect.client.orchestration import get_client
     from prefect.server.api.server import SubprocessASGIServer
-
-    _end_orphan(workspace)
 
     def touch() -> None:
         with get_client(sync_client=True) as client:
             client.api_healthcheck()
-        if (process := SubprocessASGIServer().server_process) is not None:
-            pids = {"server": process.pid, "owner": os.getpid()}
-            (workspace.state / _ENGINE_FILE).write_text(json.dumps(pids), encoding="utf-8")
 
-    server = threading.Thread(target=touch, name="start of Prefect's server")
-    server.start()
+    start = threading.Thread(target=touch, name="start of Prefect's server")
+    start.start()
+    while (process := SubprocessASGIServer().server_process) is None and start.is_alive():
+        time.sleep(0.05)
+    if process is not None:  # told at once: who is killed from here on does not leave a server that nobody knows
+        Tenant(os.getpid(), command, parts={"Prefect server": process.pid}).write(place)
     importlib.import_module("lstm_model.forecasts")
-    server.join()
+    start.join()
 
 
-def _end_orphan(workspace: Workspace) -> None:
-    """Stop the embedded server of a night that no longer lives."""
-    try:
-        pids = json.loads((workspace.state / _ENGINE_FILE).read_text(encoding="utf-8"))
-        server, owner = int(pids["server"]), int(pids["owner"])
-    except (OSError, ValueError, KeyError):
-        return
-    if _command_of(owner) == "" and "prefect.server.api.server" in _command_of(server):
-        os.kill(server, signal.SIGKILL)  # nobody is left to wait for it; asked politely it may stay
+def _point_at(place: Place, api: str | None) -> None:
+    home = place.state / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    environment = environment_for(place) | ({} if api is None else {"PREFECT_API_URL": api})
+    if "prefect" in sys.modules and os.environ.get("PREFECT_HOME") != str(home):
+        raise SettingsError("prefect was imported before nightcast could point it at the workspace; import flows first")
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ.update(environment)
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
 
 
-def _command_of(pid: int) -> str:
-    """Command line of a process, empty if there is none."""
-    command = ["ps", "-ww", "-o", "args=", "-p", str(pid)]  # -ww: whole, however narrow the terminal
-    try:
-        if Path("/proc/self/cmdline").exists():
-            return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ").strip()
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
-    except OSError:
-        return ""
-
-
-def environment_for(workspace: Workspace) -> dict[str, str]:
+def environment_for(place: Place) -> dict[str, str]:
     """Environment of every process that runs flows or the server for this workspace."""
-    home = workspace.state / "prefect"
+    home = place.state / "prefect"
     return {
-        "NIGHTCAST_HOME": str(workspace.home),
+        "NIGHTCAST_HOME": str(place.home),
         "PREFECT_HOME": str(home),
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
@@ -109,19 +90,3 @@ def environment_for(workspace: Workspace) -> dict[str, str]:
         "PREFECT_LOGGING_EXTRA_LOGGERS": "nightcast",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-
-
-def live_api(workspace: Workspace) -> str | None:
-    """API address of a running `nightcast up` in this workspace, or None."""
-    file = workspace.state / UP_FILE
-    if not file.is_file():
-        return None
-    try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        api = str(told["prefect_api"])
-        if "deployments.up" not in _command_of(int(told["pid"])):
-            return None  # it was killed; whatever answers on that port by now is somebody else's
-        answer = httpx.get(f"{api}/health", timeout=_HEALTH_SECONDS, trust_env=False)
-    except (OSError, ValueError, KeyError, httpx.HTTPError):
-        return None
-    return api if answer.is_success else None

@@ -106,7 +106,8 @@ def test_a_killed_night_is_lived_again_as_if_it_had_not_begun(newcomer: Person, 
             if "registered version" in line:
                 process.send_signal(signal.SIGKILL)
                 break
-    server = json.loads((newcomer.workspace / ".nightcast" / "engine.json").read_text())["server"]
+    told = json.loads((newcomer.workspace / ".nightcast" / "server.json").read_text())
+    server = told["parts"]["Prefect server"]
     night = newcomer.lives_a_night()
     assert subprocess.run(["ps", "-p", str(server)], capture_output=True).returncode == 1  # the orphan is gone
     assert night["as_of"] == "2013-12-02T23:00:00+00:00"

@@ -1,0 +1,150 @@
+"""The parts of `nightcast up`: a child process each, with its log, its health and its deaths."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import IO
+
+from flows.processes import end_groups, groups_below
+
+_LOG_BYTES, _LOG_FILES = 5_000_000, 3
+_DEATHS, _WITHIN_SECONDS = 5, 600.0
+_STOP_SECONDS = 10.0
+_TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^\w*(Error|Exception)\b")
+_FLOW_RUN = re.compile(r"Flow run '[^']+' - (Beginning flow run|Finished in state)|[Cc]rashed|[Cc]ancel")
+_TIME = re.compile(r"^(\d{4}[-/]\d\d[-/]\d\d )?\d\d:\d\d:\d\d(\.\d+)? *\|? *")
+
+
+@dataclass
+class Deaths:
+    """How often a part may die: five times in ten minutes is too often, and every time it rests twice as long."""
+
+    at: deque[float] = field(default_factory=deque)
+
+    def one_more(self, now: float) -> float | None:
+        """Count a death; returns the seconds to rest before the next start, None to give up."""
+        self.at.append(now)
+        while self.at[0] < now - _WITHIN_SECONDS:
+            self.at.popleft()
+        return None if len(self.at) >= _DEATHS else 2.0 ** (len(self.at) - 1)
+
+
+def worth_telling(line: str) -> str | None:
+    """What of a line of a part's log a person at the terminal wants to see: trouble, and how flow runs fare.
+
+    >>> worth_telling("02:15:01.234 | INFO    | Flow run 'nightly 2026-11-26' - Finished in state Completed()")
+    "Flow run 'nightly 2026-11-26' - Finished in state Completed()"
+    >>> worth_telling("INFO:     127.0.0.1:59666 - GET /health HTTP/1.1 200 OK")
+    """
+    text = _TIME.sub("", line.strip())
+    if _FLOW_RUN.search(text):
+        return text.split("| ", 1)[-1]
+    return re.sub(r" +\| ", " ", text, count=1) if _TROUBLE.search(text) else None
+
+
+def rotating_log(name: str, file: Path) -> logging.Logger:
+    """A log that is cut into files of bounded size and number; it speaks nowhere else."""
+    handler = RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES - 1, encoding="utf-8")
+    logger = logging.getLogger(f"parts.{name}")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    return logger
+
+
+class Undertaker:
+    """A small process that outlives us if we are killed, and ends the parts then."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("undertaker.py")
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", "-S", str(script)], stdin=subprocess.PIPE, start_new_session=True, text=True
+        )
+        assert self._process.stdin is not None
+        self._ear: IO[str] = self._process.stdin
+
+    def tell(self, word: str) -> None:
+        """`+123`: such a process group began, `-123`: it is over."""
+        self._ear.write(f"{word}\n")
+        self._ear.flush()
+
+    def dismiss(self) -> None:
+        """Let it go."""
+        self._ear.close()
+        self._process.wait()
+
+
+class Part:
+    """A child process, leader of its own group: started, listened to, and ended with whatever it started."""
+
+    def __init__(
+        self, name: str, command: list[str], log: Path, say: Callable[[str], None], undertaker: Undertaker
+    ) -> None:
+        self.name, self.command, self.log = name, command, log
+        self.environment: dict[str, str] = {}
+        self.deaths = Deaths()
+        self.started_at = 0.0
+        self._say, self._undertaker = say, undertaker
+        self._logger = rotating_log(name, log)
+        self._last_words = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it; its output goes to the log, and what is worth it to the terminal."""
+        self.started_at = time.time()
+        self._process = subprocess.Popen(  # noqa: S603
+            self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, start_new_session=True, text=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+        self._undertaker.tell(f"+{self._process.pid}")
+        self._logger.info("—— %s starts, %s", self.name, time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()))
+        assert self._process.stdout is not None
+        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process, which is the number of its group too; 0 before it began."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def end(self) -> str:
+        """How it died, in words."""
+        code = None if self._process is None else self._process.returncode
+        how = "was stopped" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+        return f"{how}; its last words: {self._last_words}" if self._last_words and (code or 0) > 0 else how
+
+    def stop(self) -> None:
+        """End it with all its descendants, also those that a dead one left behind."""
+        if self._process is None:
+            return
+        groups = {self.pid} | (groups_below(self.pid) if self.alive else set()) - {os.getpgrp()}
+        end_groups(groups, _STOP_SECONDS if self.alive else 0.0)
+        self._process.wait()
+        self._undertaker.tell(f"-{self.pid}")
+
+    def _listen(self, output: IO[str]) -> None:
+        told = ""
+        with output:
+            for line in output:
+                text = line.rstrip()
+                self._logger.info("%s", text)
+                self._last_words = text.strip() or self._last_words
+                news = worth_telling(text)
+                if news is not None and news != told:  # what repeats itself is told once
+                    self._say(f"{self.name}: {news}")
+                    told = news

@@ -1,0 +1,253 @@
+"""Which parts there are, what each is told, in what order they start, and who starts them again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+from deployments.parts import Part, Undertaker
+from flows.due import deployments, next_runs
+from flows.processes import listener
+from flows.runtime import environment_for
+from flows.turns import UP, Tenant, answers
+from lstm_model.errors import NightcastError
+
+_READY_SECONDS = 120.0
+_PLANNED_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
+_OPEN_TRACKING = (
+    "from lstm_model.registry import open_tracking; from lstm_model.workspace import Workspace; "
+    "open_tracking(Workspace.find())"
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where to be up."""
+
+    home: Path
+    host: str
+    prefect_port: int
+    mlflow_port: int
+
+    @property
+    def state(self) -> Path:
+        """Folder of nightcast's own bookkeeping."""
+        return self.home / ".nightcast"
+
+    @property
+    def dashboard(self) -> str:
+        """Prefect's address."""
+        return f"http://{self.host}:{self.prefect_port}"
+
+    @property
+    def api(self) -> str:
+        """Prefect's address for programs."""
+        return f"{self.dashboard}/api"
+
+    @property
+    def mlflow(self) -> str:
+        """MLflow's address."""
+        return f"http://{self.host}:{self.mlflow_port}"
+
+    def check_ports(self) -> None:
+        """See that both ports are free.
+
+        Raises:
+            NightcastError: one is not.
+        """
+        for name in ("prefect_port", "mlflow_port"):
+            port = getattr(self, name)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.host, port))
+                except OSError as error:
+                    who = listener(port)
+                    by = f" by process {who.pid}, {who.command[:80]!r}" if who else f" ({error.strerror})"
+                    raise NightcastError(
+                        f"{self.host}:{port} is taken{by}; stop that, or set another {name} under [server] in "
+                        f"{self.home / 'nightcast.toml'}"
+                    ) from None
+
+
+class Supervisor:
+    """Starts the parts in their order, and again when they die."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        self._plan, self._say = plan, say
+        self._stopping = False
+        self._undertaker = Undertaker()
+        logs = plan.state / "logs"
+        python = [sys.executable, "-m"]
+        self._server = self._part("Prefect server", [*python, "prefect", "server", "start"], logs / "prefect.log")
+        # `mlflow server` would start this and stay beside it, as large again.
+        mlflow = [*python, "uvicorn", "--host", plan.host, "--port", str(plan.mlflow_port), "--no-access-log"]
+        self._ui = self._part("MLflow UI", [*mlflow, "mlflow.server.fastapi_app:app"], logs / "mlflow.log")
+        self._serving = self._part("deployments", [*python, "deployments.serve"], logs / "deployments.log")
+        self._parts = (self._server, self._ui, self._serving)
+        self._due: dict[str, float] = {}
+        self._api: str | None = None
+        environment = os.environ | environment_for(plan) | {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+        environment.pop("PREFECT_API_URL", None)
+        self._environment = environment
+        self._server.environment = environment | {
+            "PREFECT_SERVER_API_HOST": plan.host,
+            "PREFECT_SERVER_API_PORT": str(plan.prefect_port),
+        }
+        self._ui.environment = environment | _mlflow_settings(plan.home / "mlruns")
+        self._serving.environment = environment | {
+            "PREFECT_API_URL": plan.api,
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+        }
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sign, self._hear)
+
+    def start(self) -> None:
+        """Start every part and wait until all answer.
+
+        Raises:
+            NightcastError: one does not.
+        """
+        self._begin(self._server)
+        self._open_tracking()  # the database is there and at home before the UI reads it
+        self._begin(self._ui)
+        self._until(lambda: answers(self._plan.api), self._server)
+        self._api = self._plan.api
+        self._begin(self._serving)
+        self._until(self._mlflow_answers, self._ui)
+        self._until(self._deployments_are_served, self._serving)
+
+    def tell_where(self) -> None:
+        """Say the addresses, and when what runs next."""
+        self._say(f"Prefect dashboard  {self._plan.dashboard}\nMLflow UI          {self._plan.mlflow}")
+        deadline = time.monotonic() + _PLANNED_SECONDS  # the server plans runs a few seconds after it hears of them
+        planned = next_runs(self._plan.api)
+        while any(due.at is None for due in planned) and time.monotonic() < deadline:
+            self._pause()
+            planned = next_runs(self._plan.api)
+        for due in planned:
+            self._say(f"next {due.deployment:<14}{due.in_words()}")
+        self._say(f"logs in {self._plan.state / 'logs'}")
+
+    def look_after(self) -> None:
+        """Start again what dies, until told to stop.
+
+        Raises:
+            NightcastError: a part dies again and again.
+            KeyboardInterrupt: told to stop.
+        """
+        while True:
+            self._pause()
+            for part in self._parts:
+                if part.name in self._due:
+                    if time.monotonic() >= self._due[part.name] and self._may_start(part):
+                        del self._due[part.name]
+                        self._begin(part)
+                elif not part.alive:
+                    self._bury(part)
+
+    def stop(self) -> None:
+        """End every part, those that need others first."""
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sign, signal.SIG_IGN)  # it is under way, and has its own patience
+        for part in reversed(self._parts):
+            part.stop()
+        self._undertaker.dismiss()
+        (self._plan.state / "server.json").unlink(missing_ok=True)
+
+    def _part(self, name: str, command: list[str], log: Path) -> Part:
+        return Part(name, command, log, self._say, self._undertaker)
+
+    def _begin(self, part: Part) -> None:
+        part.start()
+        running = {part.name: part.pid for part in self._parts if part.pid}
+        Tenant(os.getpid(), UP, self._api, self._plan.mlflow, running).write(self._plan)
+
+    def _bury(self, part: Part) -> None:
+        """Note a death; what the dead one had started goes with it, for nobody hears of it any more."""
+        how = part.end
+        part.stop()
+        rest = part.deaths.one_more(time.monotonic())
+        if rest is None:
+            raise NightcastError(f"{part.name} died too often and stays down: it {how}; its log is {part.log}")
+        self._say(f"{part.name} {how}; it starts again in {rest:.0f} s")
+        self._due[part.name] = time.monotonic() + rest
+
+    def _may_start(self, part: Part) -> bool:
+        return part is not self._serving or answers(self._plan.api)
+
+    def _open_tracking(self) -> None:
+        command = [sys.executable, "-c", _OPEN_TRACKING]
+        with subprocess.Popen(  # noqa: S603
+            command, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True,
+        ) as child:  # fmt: skip
+            try:
+                while child.poll() is None:
+                    self._pause()
+            finally:
+                child.kill()
+            words = child.stderr.read().strip() if child.stderr else ""
+        if child.returncode:
+            raise NightcastError(
+                f"MLflow's database {self._plan.home / 'mlruns' / 'mlflow.db'} cannot be opened: "
+                f"{words.splitlines()[-1] if words else 'no word why'}; `nightcast doctor` looks at it"
+            )
+
+    def _mlflow_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self._plan.mlflow}/health", timeout=2.0, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _deployments_are_served(self) -> bool:
+        """Whether this process, not an earlier one, has asked the server for work."""
+        try:
+            polled = [found["last_polled"] for found in deployments(self._plan.api)]
+        except httpx.HTTPError:
+            return False
+        since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._serving.started_at))
+        return any(at is not None and at >= since for at in polled)
+
+    def _until(self, ready: Callable[[], bool], part: Part) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not ready():
+            for other in self._parts:
+                if other.pid and not other.alive:
+                    raise NightcastError(f"{other.name} did not start: it {other.end}; its log is {other.log}")
+            if time.monotonic() > deadline:
+                raise NightcastError(f"{part.name} does not answer after {_READY_SECONDS:.0f} s; its log is {part.log}")
+            self._pause()
+
+    def _pause(self) -> None:
+        time.sleep(_LOOK_SECONDS)
+        if self._stopping:
+            raise KeyboardInterrupt
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True  # told at the next pause: nothing is left half-started
+
+
+def _mlflow_settings(mlruns: Path) -> dict[str, str]:
+    """What `mlflow server` would tell the process that answers."""
+    database = f"sqlite:///{mlruns / 'mlflow.db'}"
+    return {
+        "_MLFLOW_SERVER_FILE_STORE": database,
+        "_MLFLOW_SERVER_REGISTRY_STORE": database,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": (mlruns / "artifacts").as_uri(),
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # one process serves a person; the job runner starts eight more
+    }

@@ -1,0 +1,66 @@
+"""Up and down: hand over to `deployments.up`, in this terminal or in the background, and end it again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+from flows.processes import command_of
+from flows.turns import UP, end_leftovers, is_anybodys_turn, live_tenant, tenant_of
+from lstm_model.errors import NightcastError
+from lstm_model.workspace import Workspace
+
+_DOWN_SECONDS = 60.0
+
+
+def go_up(workspace: Workspace, *, detach: bool) -> int:
+    """Become `deployments.up`, or start it and return when it is ready; returns its exit code."""
+    server = workspace.settings.server
+    # Deployments sit above flows: they are called by name instead of being imported.
+    command = [sys.executable, "-m", "deployments.up", str(workspace.home), server.host]
+    command += [str(server.prefect_port), str(server.mlflow_port)]
+    if not detach:
+        os.execv(sys.executable, command)  # noqa: S606
+    child = subprocess.Popen(  # noqa: S603
+        [*command, "--detached"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True, text=True
+    )
+    assert child.stdout is not None
+    try:
+        for line in child.stdout:  # ends when it is ready, or gone
+            print(line, end="", flush=True)
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(0.5)
+    except KeyboardInterrupt:
+        child.terminate()
+        return child.wait()
+    child.returncode = 0  # it is to outlive us
+    return 0
+
+
+def go_down(workspace: Workspace) -> str:
+    """End `nightcast up` and all its parts; says what was done, once they are gone.
+
+    Raises:
+        NightcastError: it does not end.
+    """
+    tenant = live_tenant(workspace)
+    if tenant is None:
+        if not is_anybodys_turn(workspace):
+            end_leftovers(workspace)
+            return f"nothing is up in {workspace.home}"
+        other = tenant_of(workspace)
+        who = "another command" if other is None else f"`{other.command}` (process {other.pid})"
+        return f"nothing is up in {workspace.home}; {who} is under way and goes on"
+    os.kill(tenant.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _DOWN_SECONDS
+    while is_anybodys_turn(workspace) and "deployments.up" in command_of(tenant.pid):
+        if time.monotonic() > deadline:
+            raise NightcastError(
+                f"`{UP}` (process {tenant.pid}) does not end; kill -9 {tenant.pid}, then run `nightcast down` again"
+            )
+        time.sleep(0.2)
+    return f"down: the dashboards and schedules of {workspace.home} are stopped"
