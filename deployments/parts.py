@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -41,22 +42,17 @@ class Deaths:
 
 
 def worth_telling(line: str) -> str | None:
-    """What of a line of a part's log a person at the terminal wants to see: trouble, and how flow runs fare.
-
-    >>> worth_telling("02:15:01.234 | INFO    | Flow run 'nightly 2026-11-26' - Finished in state Completed()")
-    "Flow run 'nightly 2026-11-26' - Finished in state Completed()"
-    >>> worth_telling("INFO:     127.0.0.1:59666 - GET /health HTTP/1.1 200 OK")
-    """
+    """What of a line of a part's log a person at the terminal wants to see: trouble, and how flow runs fare."""
     text = _TIME.sub("", line.strip())
     if _FLOW_RUN.search(text):
         return text.split("| ", 1)[-1]
     return re.sub(r" +\| ", " ", text, count=1) if _TROUBLE.search(text) else None
 
 
-def rotating_log(name: str, file: Path) -> logging.Logger:
+def rotating_log(file: Path) -> logging.Logger:
     """A log that is cut into files of bounded size and number; it speaks nowhere else."""
     handler = RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES - 1, encoding="utf-8")
-    logger = logging.getLogger(f"parts.{name}")
+    logger = logging.getLogger(f"nightcast up {file}")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
     return logger
@@ -75,12 +71,14 @@ class Undertaker:
 
     def tell(self, word: str) -> None:
         """`+123`: such a process group began, `-123`: it is over."""
-        self._ear.write(f"{word}\n")
-        self._ear.flush()
+        with suppress(OSError, ValueError):  # it was killed; what it would have ended, the next `up` finds
+            self._ear.write(f"{word}\n")
+            self._ear.flush()
 
     def dismiss(self) -> None:
-        """Let it go."""
-        self._ear.close()
+        """Let it go; what it still knows of, it ends."""
+        with suppress(OSError):
+            self._ear.close()
         self._process.wait()
 
 
@@ -95,7 +93,7 @@ class Part:
         self.deaths = Deaths()
         self.started_at = 0.0
         self._say, self._undertaker = say, undertaker
-        self._logger = rotating_log(name, log)
+        self._logger = rotating_log(log)
         self._last_words = ""
         self._process: subprocess.Popen[str] | None = None
 

@@ -29,7 +29,7 @@ class Voice:
 
     def keep_in(self, log: Path) -> None:
         """Write it down, too, from now on."""
-        self._logger = rotating_log("up", log)
+        self._logger = rotating_log(log)
         self._logger.handlers[0].setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
 
     def say(self, line: str) -> None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -51,11 +50,14 @@ def main() -> None:
 
 @contextmanager
 def _flows(
-    as_of: str | None = None, as_json: bool = False, check: Callable[[Workspace], None] = lambda workspace: None
+    command: str,
+    as_of: str | None = None,
+    as_json: bool = False,
+    check: Callable[[Workspace], None] = lambda workspace: None,
 ) -> Iterator[Workspace]:
     """A workspace ready to run flows in, with their progress on the screen; wrong input fails before they start.
 
-    `check` is asked before and while we wait for another command's server to end.
+    `command` is who we are to those who wait for us; `check` is asked before and while we wait for others.
     """
     from flows.progress import progress
     from flows.runtime import start_engine
@@ -69,9 +71,8 @@ def _flows(
     def tell(line: str) -> None:
         Console(stderr=True, soft_wrap=True).print(line, style="dim", markup=False, highlight=False)
 
-    command = f"nightcast {click.get_current_context().info_name}"
     with progress(screen, quiet=as_json):
-        start_engine(workspace, command, tell, lambda: check(workspace))
+        start_engine(workspace, f"nightcast {command}", tell, lambda: check(workspace))
         yield workspace
 
 
@@ -91,7 +92,7 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
     from lstm_model.errors import NightFailed
 
     failure: NightFailed | None = None
-    with _flows(as_of, as_json, check_no_night) as workspace:
+    with _flows("run", as_of, as_json, check_no_night) as workspace:
         from flows.nightly import nightly_flow
 
         try:
@@ -138,7 +139,7 @@ def ingest(
         raise SourceError(f"no file and no source is called {strange[0]!r}; configured: {', '.join(configured)}.")
     if like is not None and (not what or set(what) & set(configured)):
         raise SettingsError(f"--as {like} says how to read a file; name the file: nightcast ingest FILE --as {like}")
-    with _flows(as_of, as_json) as workspace:
+    with _flows("ingest", as_of, as_json) as workspace:
         from flows.clock import wall_clock
         from flows.ingest import ingest_flow
         from lstm_model.readings import IngestReport, ingest_file
@@ -239,7 +240,7 @@ def maintain(as_json: AsJson = False) -> None:
     """
     from flows.keeping import pruning_as_data, pruning_in_words
 
-    with _flows(as_json=as_json):
+    with _flows("maintain", as_json=as_json):
         from flows.maintenance import maintenance_flow
 
         report = maintenance_flow()
@@ -262,7 +263,7 @@ def train(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     Example: `nightcast train`
     """
-    with _flows(as_of, as_json):
+    with _flows("train", as_of, as_json):
         from flows.train import train_flow
         from flows.words import training_as_data, training_in_words
 
@@ -286,7 +287,7 @@ def promote(
     if dry_run:
         _rehearse(as_of, as_json)
         return
-    with _flows(as_of, as_json):
+    with _flows("promote", as_of, as_json):
         from flows.promote import promote_flow
         from flows.words import decision_in_words, promotion_as_data
 
@@ -352,7 +353,7 @@ def forecast(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     Example: `nightcast forecast`
     """
-    with _flows(as_of, as_json) as workspace:
+    with _flows("forecast", as_of, as_json) as workspace:
         from flows.forecast import forecast_flow
         from flows.summary import stations
         from flows.words import issue_as_data
@@ -371,7 +372,7 @@ def verify(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     Example: `nightcast verify`, then `nightcast skill`
     """
-    with _flows(as_of, as_json):
+    with _flows("verify", as_of, as_json):
         from flows.verify import verify_flow
         from flows.words import verification_as_data, verification_in_words
 

@@ -22,17 +22,11 @@ class Due:
     zone: str
 
     def in_words(self) -> str:
-        """UTC, and the schedule's own zone where that is another.
-
-        >>> Due("nightly", datetime(2026, 11, 26, 1, 15, tzinfo=UTC), "Europe/Berlin").in_words()
-        'Thu 2026-11-26 01:15 UTC (02:15 Europe/Berlin)'
-        >>> Due("nightly", datetime(2026, 11, 26, 2, 15, tzinfo=UTC), "UTC").in_words()
-        'Thu 2026-11-26 02:15 UTC'
-        """
+        """UTC, and the schedule's own zone where that is another."""
         if self.at is None:
             return "not planned"
         utc, there = self.at.astimezone(UTC), self.at.astimezone(ZoneInfo(self.zone))
-        if there.utcoffset() == utc.utcoffset() and self.zone in ("UTC", "Etc/UTC"):
+        if self.zone in ("UTC", "Etc/UTC"):
             return f"{utc:%a %Y-%m-%d %H:%M} UTC"
         day = "" if there.date() == utc.date() else f"{there:%a %Y-%m-%d} "
         return f"{utc:%a %Y-%m-%d %H:%M} UTC ({day}{there:%H:%M} {self.zone})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from support import Person
 
@@ -35,6 +37,8 @@ class Up:
     person: Person
     prefect_port: int = field(default_factory=free_port)
     mlflow_port: int = field(default_factory=free_port)
+    said: list[str] = field(default_factory=list)
+    """What the last `up` said until it was ready."""
 
     @property
     def prefect(self) -> str:
@@ -49,11 +53,20 @@ class Up:
         ports = f"[server]\nprefect_port = {self.prefect_port}\nmlflow_port = {self.mlflow_port}\n"
         (self.person.workspace / "nightcast.toml").write_text(ports + more)
 
+    def tenant(self) -> dict[str, Any]:
+        """What is written down of who runs a server in this workspace; empty if nobody does."""
+        file = self.person.workspace / ".nightcast" / "server.json"
+        try:
+            told: dict[str, Any] = json.loads(file.read_text())
+        except FileNotFoundError:
+            told = {}
+        return told
+
     @contextmanager
     def running(self, **settings: str) -> Iterator[subprocess.Popen[str]]:
         """`nightcast up` in the foreground, ready when the block begins and gone when it ends.
 
-        A block that ended or killed it itself is fine; whoever reads its output reads on from `stdout`.
+        A block that ended it itself is fine; whoever reads its output reads on from `stdout`.
         """
         environment = self.person.environment(**settings)
         with subprocess.Popen(
@@ -61,12 +74,12 @@ class Up:
         ) as it:
             try:
                 assert it.stdout is not None
-                said = []
+                self.said.clear()
                 for line in it.stdout:
-                    said.append(line)
+                    self.said.append(line)
                     if "Ctrl-C" in line:
                         break
-                assert "Ctrl-C" in "".join(said), "".join(said)
+                assert "Ctrl-C" in "".join(self.said), "".join(self.said)
                 yield it
                 if it.poll() is None:
                     it.send_signal(signal.SIGINT)
