@@ -64,8 +64,9 @@ class Undertaker:
     def __init__(self) -> None:
         script = Path(__file__).with_name("undertaker.py")
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", str(script)], stdin=subprocess.PIPE, start_new_session=True, text=True
-        )
+            [sys.executable, "-I", "-S", str(script)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True, text=True,
+        )  # fmt: skip
         assert self._process.stdin is not None
         self._ear: IO[str] = self._process.stdin
 
