@@ -8,7 +8,7 @@ TORCH  ?= cpu
 # What the venv was made from. A moved folder, another lock or another build of torch makes a different stamp.
 STAMP   = $(CURDIR) $(TORCH) $(shell cat requirements.lock pyproject.toml | cksum)
 
-.PHONY: run test test-services check setup up bench clean
+.PHONY: run test test-services check setup up down bench clean
 
 run: setup            ## live one night: ingest, verify, train, promote, forecast
 	@$(BIN)/nightcast run
@@ -27,6 +27,9 @@ check: setup
 
 up: setup             ## Prefect dashboard, MLflow UI and the schedules; Ctrl-C stops them
 	@$(BIN)/nightcast up
+
+down:                 ## stop them from another terminal
+	@$(BIN)/nightcast down
 
 bench: setup          ## accuracy on the embedded sample, and how fast the network learns
 	@$(BIN)/python benchmarks/accuracy.py --only sample

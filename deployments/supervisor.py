@@ -164,7 +164,6 @@ class Supervisor:
         for part in reversed(self._parts):
             part.stop()
         self._undertaker.dismiss()
-        (self._plan.state / "server.json").unlink(missing_ok=True)
 
     def _part(self, name: str, command: list[str], log: Path) -> Part:
         return Part(name, command, log, self._say, self._undertaker)

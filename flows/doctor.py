@@ -14,6 +14,8 @@ from typing import Literal
 
 from packaging.version import Version
 
+from flows.processes import listener
+from flows.turns import Tenant, live_tenant
 from lstm_model.errors import SettingsError
 from lstm_model.workspace import Workspace
 
@@ -49,7 +51,7 @@ def examine() -> list[Finding]:
     findings.append(_disk(workspace.home))
     server = workspace.settings.server
     for name, port in (("Prefect port", server.prefect_port), ("MLflow port", server.mlflow_port)):
-        findings.append(_port(name, server.host, port))
+        findings.append(_port(name, server.host, port, live_tenant(workspace)))
     findings.append(_database("MLflow database", workspace.mlruns / "mlflow.db"))
     findings.append(_database("Prefect database", workspace.state / "prefect" / "prefect.db"))
     return findings
@@ -91,14 +93,18 @@ def _disk(home: Path) -> Finding:
     return Finding("disk", "ok", found)
 
 
-def _port(name: str, host: str, port: int) -> Finding:
+def _port(name: str, host: str, port: int, tenant: Tenant | None) -> Finding:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         taken = probe.connect_ex((host, port)) == 0
-    if taken:
-        remedy = "fine if it is this workspace's `nightcast up`; else choose another port under [server]"
-        return Finding(name, "warning", f"{host}:{port} is in use", remedy)
-    return Finding(name, "ok", f"{host}:{port} is free")
+    if not taken:
+        return Finding(name, "ok", f"{host}:{port} is free")
+    who = listener(port)
+    if tenant is not None and who is not None and who.pid in tenant.parts.values():
+        return Finding(name, "ok", f"{host}:{port} is this workspace's `{tenant.command}`")
+    by = f" by process {who.pid}, {who.command[:60]!r}" if who else ""
+    remedy = "stop that before `nightcast up`, or choose another port under [server]"
+    return Finding(name, "warning", f"{host}:{port} is taken{by}", remedy)
 
 
 def _database(name: str, file: Path) -> Finding:

@@ -7,6 +7,7 @@ file is what a killed one left behind.
 
 from __future__ import annotations
 
+import atexit
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -164,6 +165,7 @@ def take_turn(
         time.sleep(_LOOK_SECONDS)
     _held[place.state] = lock
     end_leftovers(place)
+    atexit.register((place.state / _TENANT_FILE).unlink, missing_ok=True)  # what Prefect registers later goes first
     return None
 
 

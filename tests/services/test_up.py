@@ -231,6 +231,7 @@ def test_a_command_waits_for_another_one_and_up_for_both(home: Up) -> None:
     assert len(servers_of(home)) == 1
     first.send_signal(signal.SIGCONT)
     assert first.wait(120) == 0
+    assert home.tenant().get("pid") != first.pid
     while second.poll() is None or up.poll() is None:
         assert len(servers_of(home)) <= 1
         time.sleep(0.2)
