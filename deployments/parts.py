@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
@@ -22,7 +22,9 @@ from flows.processes import end_groups, groups_below
 _LOG_BYTES, _LOG_FILES = 5_000_000, 3
 _DEATHS, _WITHIN_SECONDS = 5, 600.0
 _STOP_SECONDS = 10.0
-_TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^\w*(Error|Exception)\b")
+_LAST_WORDS_SECONDS = 1.0
+_RAISED = re.compile(r"^[\w.]+(Error|Exception): ")
+_TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b(?!.*Traceback)")
 _FLOW_RUN = re.compile(r"Flow run '[^']+' - (Beginning flow run|Finished in state)|[Cc]rashed|[Cc]ancel")
 _TIME = re.compile(r"^(\d{4}[-/]\d\d[-/]\d\d )?\d\d:\d\d:\d\d(\.\d+)? *\|? *")
 
@@ -46,7 +48,14 @@ def worth_telling(line: str) -> str | None:
     text = _TIME.sub("", line.strip())
     if _FLOW_RUN.search(text):
         return text.split("| ", 1)[-1]
-    return re.sub(r" +\| ", " ", text, count=1) if _TROUBLE.search(text) else None
+    return re.sub(r" +\| ", " ", text, count=1) if _TROUBLE.search(text) or _RAISED.search(text) else None
+
+
+def reason_in(lines: Iterable[str]) -> str:
+    """Why a program ended, as far as its last lines say."""
+    said = [line for line in lines if line]
+    raised = [line for line in said if _RAISED.search(line)]
+    return f"its reason: {raised[-1]}" if raised else f"its last words: {said[-1]}" if said else "it said nothing"
 
 
 def rotating_log(file: Path) -> logging.Logger:
@@ -95,12 +104,14 @@ class Part:
         self.started_at = 0.0
         self._say, self._undertaker = say, undertaker
         self._logger = rotating_log(log)
-        self._last_words = ""
+        self._last_words: deque[str] = deque(maxlen=200)
         self._process: subprocess.Popen[str] | None = None
+        self._listener: threading.Thread | None = None
 
     def start(self) -> None:
         """Start it; its output goes to the log, and what is worth it to the terminal."""
         self.started_at = time.time()
+        self._last_words.clear()
         self._process = subprocess.Popen(  # noqa: S603
             self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, text=True, encoding="utf-8", errors="replace",
@@ -108,7 +119,8 @@ class Part:
         self._undertaker.tell(f"+{self._process.pid}")
         self._logger.info("—— %s starts, %s", self.name, time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()))
         assert self._process.stdout is not None
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
 
     @property
     def pid(self) -> int:
@@ -124,8 +136,10 @@ class Part:
     def end(self) -> str:
         """How it died, in words."""
         code = None if self._process is None else self._process.returncode
+        if code is not None and self._listener is not None:
+            self._listener.join(_LAST_WORDS_SECONDS)  # longer only if a child of it still holds the pipe
         how = "was stopped" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-        return f"{how}; its last words: {self._last_words}" if self._last_words and (code or 0) > 0 else how
+        return f"{how}; {reason_in(self._last_words)}" if code is not None and code > 0 else how
 
     def stop(self) -> None:
         """End it with all its descendants, also those that a dead one left behind."""
@@ -142,7 +156,7 @@ class Part:
             for line in output:
                 text = line.rstrip()
                 self._logger.info("%s", text)
-                self._last_words = text.strip() or self._last_words
+                self._last_words.append(text.strip())
                 news = worth_telling(text)
                 if news is not None and news != told:  # what repeats itself is told once
                     self._say(f"{self.name}: {news}")

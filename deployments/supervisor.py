@@ -15,7 +15,7 @@ from types import FrameType
 
 import httpx
 
-from deployments.parts import Part, Undertaker
+from deployments.parts import Part, Undertaker, reason_in
 from flows.due import deployments, next_runs
 from flows.processes import listener
 from flows.runtime import environment_for
@@ -86,7 +86,7 @@ class Supervisor:
 
     def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
         self._plan, self._say = plan, say
-        self._stopping = False
+        self._stopping = self._is_ready = False
         self._undertaker = Undertaker()
         logs = plan.state / "logs"
         python = [sys.executable, "-m"]
@@ -127,6 +127,7 @@ class Supervisor:
         self._begin(self._serving)
         self._until(self._mlflow_answers, self._ui)
         self._until(self._deployments_are_served, self._serving)
+        self._is_ready = True
 
     def tell_where(self) -> None:
         """Say the addresses, and when what runs next."""
@@ -166,7 +167,11 @@ class Supervisor:
         self._undertaker.dismiss()
 
     def _part(self, name: str, command: list[str], log: Path) -> Part:
-        return Part(name, command, log, self._say, self._undertaker)
+        return Part(name, command, log, self._relay, self._undertaker)
+
+    def _relay(self, news: str) -> None:
+        if self._is_ready:  # what goes wrong before ends all of it, with a line that says why
+            self._say(news)
 
     def _begin(self, part: Part) -> None:
         part.start()
@@ -197,11 +202,11 @@ class Supervisor:
                     self._pause()
             finally:
                 child.kill()
-            words = child.stderr.read().strip() if child.stderr else ""
+            words = child.stderr.read() if child.stderr else ""
         if child.returncode:
             raise NightcastError(
-                f"MLflow's database {self._plan.home / 'mlruns' / 'mlflow.db'} cannot be opened: "
-                f"{words.splitlines()[-1] if words else 'no word why'}; `nightcast doctor` looks at it"
+                f"MLflow's database {self._plan.home / 'mlruns' / 'mlflow.db'} cannot be opened; "
+                f"{reason_in(words.splitlines())}; `nightcast doctor` says what to do"
             )
 
     def _mlflow_answers(self) -> bool:

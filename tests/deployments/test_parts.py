@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments import parts
-from deployments.parts import Deaths, Part, Undertaker, rotating_log, worth_telling
+from deployments.parts import Deaths, Part, Undertaker, reason_in, rotating_log, worth_telling
 from flows.processes import command_of, processes
 
 
@@ -39,8 +39,8 @@ def test_old_deaths_are_forgotten() -> None:
         ),
         ("02:15:01.234 | WARNING | prefect.runner - slow", "WARNING prefect.runner - slow"),
         ("2026/11/25 17:23:21 ERROR:     [Errno 98] in use", "ERROR:     [Errno 98] in use"),
-        ("sqlite3.OperationalError: database is locked", None),
-        ("OperationalError: database is locked", "OperationalError: database is locked"),
+        ("sqlite3.OperationalError: database is locked", "sqlite3.OperationalError: database is locked"),
+        ("ERROR:    Traceback (most recent call last):", None),
         ("02:15:01.234 | INFO    | Task run 'a' - Finished in state Completed()", None),
         ("INFO:     127.0.0.1:59666 - GET /health HTTP/1.1 200 OK", None),
         ("", None),
@@ -48,6 +48,18 @@ def test_old_deaths_are_forgotten() -> None:
 )
 def test_trouble_and_flow_runs_are_told_and_nothing_else(line: str, told: str | None) -> None:
     assert worth_telling(line) == told
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["  raise", "a.b.SomeError: no database", "Stopped!", ""], "its reason: a.b.SomeError: no database"),
+        (["Stopped!", ""], "its last words: Stopped!"),
+        ([], "it said nothing"),
+    ],
+)
+def test_the_reason_of_a_death_is_what_was_raised_last(lines: list[str], reason: str) -> None:
+    assert reason_in(lines) == reason
 
 
 def test_logs_stay_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
