@@ -111,7 +111,8 @@ class Supervisor:
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
         }
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(sign, self._hear)
+            if sign is not signal.SIGHUP or signal.getsignal(sign) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(sign, self._hear)
 
     def start(self) -> None:
         """Start every part and wait until all answer.
@@ -131,14 +132,19 @@ class Supervisor:
 
     def tell_where(self) -> None:
         """Say the addresses, and when what runs next."""
-        self._say(f"Prefect dashboard  {self._plan.dashboard}\nMLflow UI          {self._plan.mlflow}")
+        self._say(f"Prefect dashboard  {self._plan.dashboard}")
+        self._say(f"MLflow UI          {self._plan.mlflow}")
         deadline = time.monotonic() + _PLANNED_SECONDS  # the server plans runs a few seconds after it hears of them
-        planned = next_runs(self._plan.api)
-        while any(due.at is None for due in planned) and time.monotonic() < deadline:
-            self._pause()
+        try:
             planned = next_runs(self._plan.api)
-        for due in planned:
-            self._say(f"next {due.deployment:<14}{due.in_words()}")
+            while any(due.at is None for due in planned) and time.monotonic() < deadline:
+                self._pause()
+                planned = next_runs(self._plan.api)
+        except httpx.HTTPError:
+            self._say("the server is too busy to say what runs next; `nightcast status` asks again")
+        else:
+            for due in planned:
+                self._say(f"next {due.deployment:<14}{due.in_words()}")
         self._say(f"logs in {self._plan.state / 'logs'}")
 
     def look_after(self) -> None:

@@ -58,6 +58,7 @@ def main() -> int:
     """Start everything, say where it is, and look after it until told to stop."""
     home, host, prefect_port, mlflow_port, *detached = sys.argv[1:]
     plan = Plan(Path(home), host, int(prefect_port), int(mlflow_port))
+    logging.raiseExceptions = False  # a disk that is full for a while is no reason to fill the terminal
     voice = Voice()
     supervisor = None
     try:

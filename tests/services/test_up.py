@@ -96,6 +96,14 @@ def test_it_tells_addresses_and_the_next_times_in_both_zones(home: Up, living: s
     assert all_answer(home)
 
 
+def test_all_of_it_stays_below_1200_megabytes(home: Up, living: subprocess.Popen[str]) -> None:
+    shares = {}
+    for pid in family_of(living.pid) | {living.pid}:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        shares[command_of(pid)] = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    assert sum(shares.values()) < 1_200_000, shares
+
+
 def test_a_second_up_is_refused_in_one_line(home: Up, living: subprocess.Popen[str]) -> None:
     for words in (["up"], ["up", "--detach"]):
         answer = home.person.types(*words)
@@ -147,6 +155,24 @@ def test_a_polite_end_leaves_no_process_and_no_port(home: Up, living: subprocess
     assert not answers(home.prefect_port)
     assert not answers(home.mlflow_port)
     assert home.tenant() == {}
+
+
+def test_a_part_that_dies_again_and_again_ends_all_of_it(home: Up) -> None:
+    up = beginning(home, "up")
+    assert up.stdout is not None
+    assert any("Ctrl-C" in line for line in up.stdout)
+    killed: set[int] = set()
+    while up.poll() is None:
+        part = home.tenant().get("parts", {}).get("MLflow UI")
+        if part not in killed | {None}:
+            killed.add(part)
+            os.kill(part, signal.SIGKILL)
+        time.sleep(0.1)
+    said = up.communicate()[1]
+    assert (up.returncode, len(killed)) == (1, 5)
+    assert said.startswith("nightcast: MLflow UI died too often and stays down: it was killed by signal 9; its log is ")
+    assert len(said.splitlines()) == 1
+    assert servers_of(home) == []
 
 
 def test_a_taken_port_is_named_with_who_has_it(home: Up) -> None:
