@@ -23,7 +23,7 @@ from flows.turns import UP, Tenant, answers
 from lstm_model.errors import NightcastError
 
 _READY_SECONDS = 120.0
-_PLANNED_SECONDS = 10.0
+_PLANNED_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
 _OPEN_TRACKING = (
     "from lstm_model.registry import open_tracking; from lstm_model.workspace import Workspace; "

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 from support import Person
+
+from flows.processes import groups_below, processes
 
 NIGHTCAST = str(Path(sys.executable).with_name("nightcast"))
 
@@ -88,3 +93,58 @@ class Up:
                 it.kill()
         for port in (self.prefect_port, self.mlflow_port):
             assert not answers(port), "a server outlived `up`"
+
+
+def until(condition: Callable[[], Any], seconds: float = 90.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+def all_answer(home: Up, since: float = 0.0) -> bool:
+    """Both servers answer, and the deployments have asked for work after `since`."""
+    try:
+        if not httpx.get(f"{home.mlflow}/health", trust_env=False).is_success:
+            return False
+        found = httpx.post(f"{home.prefect}/api/deployments/filter", json={}, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since))
+    return bool(found) and all((row["last_polled"] or "") >= moment for row in found)
+
+
+def family_of(pid: int) -> set[int]:
+    """Everything that `up` started, with all that these started."""
+    groups = groups_below(pid) - {os.getpgrp()}
+    return {process.pid for process in processes() if process.group in groups}
+
+
+def servers_of(home: Up) -> list[str]:
+    """Every Prefect server, embedded or not, on this workspace's database."""
+    found = []
+    for process in processes():
+        try:
+            environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+        except OSError:
+            continue
+        ours = f"NIGHTCAST_HOME={home.person.workspace}\0".encode() in environment
+        if ours and ("prefect server start" in process.command or "prefect.server.api.server" in process.command):
+            found.append(process.command)
+    return found
+
+
+def beginning(home: Up, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [NIGHTCAST, *words], env=home.person.environment(), cwd=home.person.workspace,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def runs_of(home: Up, flow: str) -> list[dict[str, Any]]:
+    wanted = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+    found: list[dict[str, Any]] = httpx.post(
+        f"{home.prefect}/api/flow_runs/filter", json=wanted, trust_env=False
+    ).json()
+    return found
