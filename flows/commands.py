@@ -96,7 +96,7 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
         from flows.nightly import nightly_flow
 
         try:
-            night = nightly_flow(as_of)
+            night = _done(nightly_flow(as_of))
         except NightFailed as error:
             night, failure = error.night, error
     from flows.summary import print_night
@@ -239,6 +239,7 @@ def maintain(as_json: AsJson = False) -> None:
     Example: `nightcast maintain`
     """
     from flows.keeping import pruning_as_data, pruning_in_words
+    from flows.words import maintenance_in_words
 
     with _flows("maintain", as_json=as_json):
         from flows.maintenance import maintenance_flow
@@ -248,13 +249,8 @@ def maintain(as_json: AsJson = False) -> None:
         _print_json({"tables": {name: vars(upkeep) for name, upkeep in report.tables.items()},
                      "kept_versions": report.kept_versions, "pruned": pruning_as_data(report.pruned)})  # fmt: skip
     else:
-        total = report.total
         screen.print(pruning_in_words(report.pruned), highlight=False)
-        screen.print(
-            f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; "
-            f"{len(report.kept_versions):,} versions of the readings stay because models name them",
-            highlight=False,
-        )
+        screen.print(maintenance_in_words(report), highlight=False)
 
 
 @app.command()

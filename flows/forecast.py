@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from prefect import flow
 
+from flows.artifacts import leave_page
 from flows.clock import present, wall_clock
 from flows.naming import named
 from flows.night import Skipped
+from flows.outcome import told
+from flows.pages import forecast_page
+from flows.parameters import Text
+from flows.words import issue_in_words
 from lstm_model.errors import HistoryTooShort
 from lstm_model.forecasts import Issue, issue_forecast
+from lstm_model.readings import ReadingsStore
 from lstm_model.workspace import Workspace
+
+_DAYS_OF_PAST = pd.Timedelta(days=3)
 
 
 @flow(
@@ -17,7 +26,8 @@ from lstm_model.workspace import Workspace
     description="Forecast every station with the best method that can serve it, and keep the result.",
     flow_run_name=named("forecast"),
 )
-def forecast_flow(as_of: str | None = None) -> Issue | Skipped:
+@told(issue_in_words)
+def forecast_flow(as_of: Text = None) -> Issue | Skipped:
     """Issue a forecast; skipped only where no station has spoken for a month.
 
     Args:
@@ -25,6 +35,14 @@ def forecast_flow(as_of: str | None = None) -> Issue | Skipped:
     """
     workspace = Workspace.find()
     try:
-        return issue_forecast(workspace, present(workspace, as_of), wall_clock())
+        issue = issue_forecast(workspace, present(workspace, as_of), wall_clock())
     except HistoryTooShort as reason:
         return Skipped(str(reason))
+    issued_at = issue.forecast["issued_at"].iloc[0]
+    leave_page("forecast", lambda: _page(workspace, issue, issued_at), f"Issued for {issued_at:%Y-%m-%d %H:%M} UTC")
+    return issue
+
+
+def _page(workspace: Workspace, issue: Issue, issued_at: pd.Timestamp) -> str:
+    recent = ReadingsStore(workspace.readings).read(issued_at, since=issued_at - _DAYS_OF_PAST)
+    return forecast_page(issue, recent, workspace.settings.server)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.artifacts import leave_page
 from flows.clock import present, wall_clock
+from flows.intake import ingest_page
 from flows.naming import named
+from flows.outcome import told
+from flows.parameters import Text
+from flows.words import rows_in_words
 from lstm_model.readings import IngestReport, ingest
 from lstm_model.workspace import Workspace
 
@@ -15,7 +20,8 @@ from lstm_model.workspace import Workspace
     description="Take in what the sources hold: new, corrected, unchanged or quarantined, never lost.",
     flow_run_name=named("ingest"),
 )
-def ingest_flow(as_of: str | None = None, source: str | None = None) -> IngestReport:
+@told(rows_in_words)
+def ingest_flow(as_of: Text = None, source: Text = None) -> IngestReport:
     """Take readings in.
 
     Args:
@@ -23,4 +29,8 @@ def ingest_flow(as_of: str | None = None, source: str | None = None) -> IngestRe
         source: only this source; all of them when empty.
     """
     workspace = Workspace.find()
-    return ingest(workspace, present(workspace, as_of), wall_clock(), [source] if source else None)
+    now = present(workspace, as_of)
+    report = ingest(workspace, now, wall_clock(), [source] if source else None)
+    if report.rows_in:  # every hour there is a run; a page that says nothing would hide those that do
+        leave_page("ingest", lambda: ingest_page(report), f"Taken in at {now:%Y-%m-%d %H:%M} UTC")
+    return report

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.artifacts import leave_page
 from flows.clock import wall_clock
 from flows.naming import named
+from flows.outcome import told
+from flows.pages import maintenance_page
+from flows.words import maintenance_in_words
 from lstm_model.registry import MaintenanceReport, maintain
 from lstm_model.workspace import Workspace
 
@@ -15,6 +19,9 @@ from lstm_model.workspace import Workspace
     description="Remove old models, compact the tables, remove old files; what a kept model names stays readable.",
     flow_run_name=named("maintenance"),
 )
+@told(maintenance_in_words)
 def maintenance_flow() -> MaintenanceReport:
     """Keep the workspace small."""
-    return maintain(Workspace.find(), wall_clock())
+    report = maintain(Workspace.find(), wall_clock())
+    leave_page("maintenance", lambda: maintenance_page(report), "What was removed, and what stays")
+    return report

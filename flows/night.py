@@ -6,14 +6,16 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
 from lstm_model.errors import NightcastError
-from lstm_model.forecasts import Issue, Verification
-from lstm_model.readings import IngestReport
-from lstm_model.registry import Candidate, Promotion
+
+if TYPE_CHECKING:
+    from lstm_model.forecasts import Issue, Verification
+    from lstm_model.readings import IngestReport
+    from lstm_model.registry import Candidate, Promotion
 
 log = logging.getLogger("nightcast.night")
 

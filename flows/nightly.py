@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
+from flows.artifacts import leave_page
 from flows.clock import mark_lived, night_to_live
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
 from flows.naming import named
-from flows.night import Night
+from flows.night import Night, Skipped
+from flows.one_night import note_night, one_night
+from flows.outcome import told
+from flows.pages import night_page
+from flows.parameters import Text
 from flows.promote import promote_flow
 from flows.train import train_flow
-from flows.turns import the_only_night
 from flows.verify import verify_flow
-from flows.words import night_in_markdown
+from flows.words import night_in_words
 from lstm_model.errors import NightFailed
 from lstm_model.workspace import Workspace
 
@@ -25,20 +28,24 @@ from lstm_model.workspace import Workspace
     description="One whole night: ingest, verify, train, promote, forecast.",
     flow_run_name=named("nightly", night_to_live),
 )
-def nightly_flow(as_of: str | None = None) -> Night:
-    """Live one night.
+@told(night_in_words)
+def nightly_flow(as_of: Text = None) -> Night | Skipped:
+    """Live one night; skipped while another one is under way in this workspace.
 
     Args:
         as_of: the night to live, such as 2013-12-20T23:00Z; the sample's next night or the present when empty.
 
     Raises:
         NightFailed: a step failed; carries the night as `night`. Every other step was done all the same.
-        NightcastError: another night is under way in this workspace.
     """
     workspace = Workspace.find()
-    with the_only_night(workspace):
-        night = _live(workspace, night_to_live(workspace, as_of))
-    create_markdown_artifact(night_in_markdown(night), key="night", description=f"The night of {night.as_of:%Y-%m-%d}")
+    with one_night(workspace) as why_not:
+        if why_not is not None:
+            return Skipped(why_not)
+        now = night_to_live(workspace, as_of)
+        note_night(workspace, now)
+        night = _live(workspace, now)
+    leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {now:%Y-%m-%d}")
     if night.failed:
         raise NightFailed(night)
     return night

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
 from flows.account import account
+from flows.artifacts import leave_page
 from flows.clock import present, wall_clock
 from flows.naming import named
 from flows.night import Skipped
-from flows.words import promotion_in_markdown
+from flows.outcome import told
+from flows.pages import gate_page
+from flows.parameters import Text
+from flows.words import decision_in_words
 from lstm_model.errors import HistoryTooShort
 from lstm_model.registry import Promotion, promote_challenger
 from lstm_model.workspace import Workspace
@@ -20,7 +23,8 @@ from lstm_model.workspace import Workspace
     description="Judge the challenger on fresh evidence; it becomes champion only if it earned it.",
     flow_run_name=named("promote"),
 )
-def promote_flow(as_of: str | None = None, who: str | None = None) -> Promotion | Skipped:
+@told(decision_in_words)
+def promote_flow(as_of: Text = None, who: Text = None) -> Promotion | Skipped:
     """Judge the challenger; skipped while there is too little history to judge on.
 
     Args:
@@ -33,7 +37,5 @@ def promote_flow(as_of: str | None = None, who: str | None = None) -> Promotion 
         promotion = promote_challenger(workspace, now, at=wall_clock(), who=who or account())
     except HistoryTooShort as reason:
         return Skipped(str(reason))
-    create_markdown_artifact(
-        promotion_in_markdown(promotion), key="gate", description="The gate's decision and evidence"
-    )
+    leave_page("gate", lambda: gate_page(promotion, workspace.settings.server), "The gate's decision and evidence")
     return promotion

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from flows.night import Night
-from lstm_model.forecasts import Issue, Verification
 from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport, UpsertCounts
-from lstm_model.registry import Candidate, Entry, Promotion
+
+if TYPE_CHECKING:  # taking readings in needs words, but neither torch nor MLflow, which take seconds to import
+    from flows.night import Night
+    from lstm_model.forecasts import Issue, Verification
+    from lstm_model.network.training import Epoch
+    from lstm_model.registry import Candidate, Entry, MaintenanceReport, Promotion
 
 _ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
 SCORE_HEADINGS = {"mae": "MAE °C", "rmse": "RMSE °C", "crps": "CRPS °C", "skill": "skill", "coverage_80": "80 % covers"}
@@ -66,6 +70,17 @@ def training_in_words(candidate: Candidate) -> str:
     )
 
 
+def epochs_in_words(epoch: Epoch, best: Epoch, most: int, network: int, networks: int) -> str:
+    """How far a training is: epochs done of those it may take, and the best so far."""
+    which = f"network {network} of {networks}, " if networks > 1 else ""
+    if math.isnan(best.validation_loss):
+        return f"{which}epoch {epoch.epoch} of at most {most}, without validation"
+    return (
+        f"{which}epoch {epoch.epoch} of at most {most}; best validation loss so far {best.validation_loss:.4f}, "
+        f"epoch {best.epoch}"
+    )
+
+
 def verification_in_words(report: Verification) -> str:
     """How yesterday's forecast did."""
     if report.fresh.empty:
@@ -99,6 +114,28 @@ def rollback_in_words(entry: Entry) -> str:
     """Who is champion now, and who stands by."""
     stands_by = f"; version {entry.before} stands by as previous" if entry.before else ""
     return f"version {entry.champion} is champion now{stands_by}. The next forecast uses it."
+
+
+def maintenance_in_words(report: MaintenanceReport) -> str:
+    """What became of the tables' files."""
+    total = report.total
+    return (
+        f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; "
+        f"{len(report.kept_versions):,} versions of the readings stay because models name them"
+    )
+
+
+def issue_in_words(issue: Issue) -> str:
+    """How many stations were served, and by what."""
+    count = issue.forecast["station_id"].nunique()
+    methods = ", ".join(f"{n} by {m.replace('_', ' ')}" for m, n in issue.methods.items())
+    return f"{count} stations, {methods}"
+
+
+def night_in_words(night: Night) -> str:
+    """The night in a few words: what came of it, or what kept it from that."""
+    told = night_in_sentences(night)
+    return " · ".join(f"{step}: {told[step].rstrip('.')}" for step in ("promote", "forecast") if step in told)
 
 
 def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -146,29 +183,6 @@ def playback_in_words(night: Night) -> str | None:
     return f"{where} The next run lives the next day."
 
 
-def promotion_in_markdown(promotion: Promotion) -> str:
-    """For the dashboard."""
-    text = f"**{decision_in_words(promotion)}**\n\nRule: `{promotion.decision.rule}`\n"
-    if promotion.summary is None:
-        return text
-    headings = ["method", *SCORE_HEADINGS.values()]
-    table = [headings, ["---"] * len(headings), *scores_table(promotion.summary)]
-    return text + "\n" + "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"
-
-
-def night_in_markdown(night: Night) -> str:
-    """For the dashboard."""
-    lines = [f"# The night of {night.as_of:%Y-%m-%d %H:%M} UTC", ""]
-    if playback := playback_in_words(night):
-        lines += [playback, ""]
-    lines += [f"- **{step}**: {sentence}" for step, sentence in night_in_sentences(night).items()]
-    if night.forecast is not None:
-        headings = ["station", "low °C (80 %)", "high °C (80 %)", "method"]
-        table = [headings, ["---"] * len(headings), *stations_table(night.forecast)]
-        lines += ["", "## The next 24 hours", "", *("| " + " | ".join(row) + " |" for row in table)]
-    return "\n".join(lines) + "\n"
-
-
 def night_in_sentences(night: Night) -> dict[str, str]:
     """One sentence a step, failures and skips included."""
     sentences = {step: f"FAILED: {reason}" for step, reason in night.failed.items()}
@@ -182,9 +196,7 @@ def night_in_sentences(night: Night) -> dict[str, str]:
     if night.promote is not None:
         sentences["promote"] = decision_in_words(night.promote)
     if night.forecast is not None:
-        count = night.forecast.forecast["station_id"].nunique()
-        methods = ", ".join(f"{n} by {m.replace('_', ' ')}" for m, n in night.forecast.methods.items())
-        sentences["forecast"] = f"{count} stations, {methods}"
+        sentences["forecast"] = issue_in_words(night.forecast)
     steps = ("ingest", "verify", "train", "promote", "forecast")
     return {step: sentences[step] for step in steps if step in sentences}
 

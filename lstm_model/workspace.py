@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -14,10 +14,11 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from lstm_model.errors import SettingsError
-from lstm_model.settings import Settings
+from lstm_model.settings import ModelSettings, Settings
 
 SETTINGS_FILE = "nightcast.toml"
 ENVIRONMENT_PREFIX = "NIGHTCAST_"
+THIS_RUN = "this run"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,26 @@ class Workspace:
         home = home.expanduser().resolve()
         settings, origins = _load(home / SETTINGS_FILE, environment)
         return cls(home, settings, origins)
+
+    def with_model(self, **changes: Any) -> Workspace:
+        """The same with other `[model]` settings, for one run; what is None stays as it is.
+
+        Raises:
+            SettingsError: a value is impossible.
+        """
+        changes = {name: value for name, value in changes.items() if value is not None}
+        try:
+            model = ModelSettings.model_validate(self.settings.model.model_dump() | changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+            raise SettingsError(
+                f"{name} = {first['input']!r}: {message}; leave it empty for {SETTINGS_FILE}'s"
+            ) from None
+        settings = self.settings.model_copy(update={"model": model})
+        return replace(
+            self, settings=settings, origins={**self.origins, **{f"model.{name}": THIS_RUN for name in changes}}
+        )
 
     @cached_property
     def readings(self) -> Path:

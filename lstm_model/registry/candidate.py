@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -54,8 +55,15 @@ class Candidate:
     trained_until: pd.Timestamp
 
 
-def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
+def train_candidate(
+    workspace: Workspace, now: pd.Timestamp, on_epoch: Callable[[Epoch], None] | None = None
+) -> Candidate:
     """Train on everything known at `now` but the gate's window, and register the result as challenger.
+
+    Args:
+        workspace: where readings and models are, and how to train.
+        now: the night that trains.
+        on_epoch: called after every pass of every network.
 
     Raises:
         HistoryTooShort: there is too little history yet.
@@ -72,7 +80,7 @@ def train_candidate(workspace: Workspace, now: pd.Timestamp) -> Candidate:
         mlflow.log_params(settings.model.model_dump() | {"window_days": settings.gate.window_days})
         _log_data(workspace, readings, readings_version, past.times[-1])
         began = time.perf_counter()
-        forecaster = Forecaster(settings.model).fit_panel(past, on_epoch=_say)
+        forecaster = Forecaster(settings.model).fit_panel(past, on_epoch=_saying(on_epoch))
         seconds = time.perf_counter() - began
         log.info("trained on %d stations, %.0f days, in %.1f s", len(past.stations), past.days, seconds)
         backtest = backtest_in_window(window, {CHALLENGER: forecaster}, settings.model.horizon)
@@ -124,8 +132,15 @@ def _log_data(
     mlflow.log_input(dataset, context="training", tags=tags)
 
 
-def _say(epoch: Epoch) -> None:
-    log.debug("epoch %d: training %.4f, validation %.4f", epoch.epoch, epoch.training_loss, epoch.validation_loss)
+def _saying(on_epoch: Callable[[Epoch], None] | None) -> Callable[[Epoch], None]:
+    """Log every epoch, and hand it on."""
+
+    def say(epoch: Epoch) -> None:
+        log.debug("epoch %d: training %.4f, validation %.4f", epoch.epoch, epoch.training_loss, epoch.validation_loss)
+        if on_epoch is not None:
+            on_epoch(epoch)
+
+    return say
 
 
 def _log_results(

@@ -25,6 +25,7 @@ _METHOD_COLOURS = {
     "seasonal_naive": "#b0a08a",
     "persistence": "#9a9a9a",
 }
+_VERIFIED_BESIDE = ("damped_anomaly", "climatology", "persistence")
 _DAYS_OF_PAST = 3
 _MOST_STATIONS = 6
 
@@ -46,16 +47,26 @@ def learning_curve(epochs: Sequence[Epoch]) -> Figure:
     return figure
 
 
-def forecast_fan(forecast: pd.DataFrame, recent: pd.DataFrame, later: pd.DataFrame | None = None) -> Figure:
+def forecast_fan(
+    forecast: pd.DataFrame,
+    recent: pd.DataFrame,
+    later: pd.DataFrame | None = None,
+    *,
+    stations: Sequence[str] | None = None,
+    width: float = 9.0,
+) -> Figure:
     """One panel a station: recent readings, the median ahead, and its 50, 80 and 90 % intervals.
 
     Args:
         forecast: rows of one issue, columns as in the forecasts table.
         recent: readings up to the origin.
         later: readings after it, drawn as truth where they are known by now.
+        stations: which, from top to bottom; the first few by name when None.
+        width: of the figure, inches.
     """
-    stations = sorted(forecast["station_id"].unique())[:_MOST_STATIONS]
-    figure = Figure(figsize=(9, 1 + 2.4 * len(stations)), layout="constrained")
+    if stations is None:
+        stations = sorted(forecast["station_id"].unique())[:_MOST_STATIONS]
+    figure = Figure(figsize=(width, 1 + 2.4 * len(stations)), layout="constrained")
     issued_at = forecast["issued_at"].iloc[0]
     columns = [f"q{round(level * 100):02d}" for level in QUANTILES]
     for axes, station in zip(
@@ -83,7 +94,8 @@ def forecast_fan(forecast: pd.DataFrame, recent: pd.DataFrame, later: pd.DataFra
         axes.set_title(f"{station} · {rows['method'].iloc[0].replace('_', ' ')}", loc="left", fontsize=10)
         axes.set_ylabel("°C")
         _tidy(axes)
-    figure.axes[0].legend(frameon=False, fontsize=8, ncols=3, loc="upper right")
+    drawn = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(drawn.values(), drawn.keys(), frameon=False, fontsize=8, ncols=len(drawn), loc="outside lower left")
     figure.axes[-1].tick_params(axis="x", labelrotation=0, labelsize=8)
     figure.suptitle(f"Forecast issued {issued_at:%Y-%m-%d %H:%M} UTC", x=0.01, ha="left")
     return figure
@@ -130,6 +142,31 @@ def gates(panel: Panel, station: str, inside: Gates) -> Figure:
     memory.tick_params(axis="x", labelsize=8)
     for axes in (readings, opened):
         _tidy(axes)
+    return figure
+
+
+def verified_by_lead(scores: pd.DataFrame) -> Figure:
+    """Mean absolute error of verified forecasts against the lead time, beside the baselines on the same cases.
+
+    Args:
+        scores: rows of the scores table.
+    """
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    axes = figure.subplots()
+    columns = {"issued forecasts": "error_c", **{name: f"{name}_error_c" for name in _VERIFIED_BESIDE}}
+    errors = scores[[*columns.values(), "lead_hours"]].dropna()
+    means = errors.set_index("lead_hours").abs().groupby(level=0).mean()
+    for label, column in columns.items():
+        ours = column == "error_c"
+        colour = _LINE if ours else _METHOD_COLOURS[label]
+        axes.plot(
+            means.index, means[column], label=label.replace("_", " "), linewidth=2.2 if ours else 1.2, color=colour,
+            marker="o" if len(means) == 1 else None,
+        )  # fmt: skip
+    axes.set(xlabel="lead time, hours", ylabel="MAE, °C (lower is better)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)
+    _tidy(axes)
     return figure
 
 

@@ -1,0 +1,24 @@
+"""Addresses of pages of the MLflow UI that `nightcast up` serves."""
+
+from __future__ import annotations
+
+from lstm_model.registry import MODEL
+from lstm_model.settings import ServerSettings
+
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a server listens is no address to go to
+
+
+def mlflow_address(server: ServerSettings) -> str:
+    """Where the MLflow UI is."""
+    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
+    return f"http://{host}:{server.mlflow_port}"
+
+
+def run_link(server: ServerSettings, run_id: str, text: str = "the run in MLflow") -> str:
+    """A link, in markdown, to a run with its charts and artifacts."""
+    return f"[{text}]({mlflow_address(server)}/#/runs/{run_id})"
+
+
+def version_link(server: ServerSettings, version: str, text: str | None = None) -> str:
+    """A link, in markdown, to a version of the model with its card."""
+    return f"[{text or f'version {version}'}]({mlflow_address(server)}/#/models/{MODEL}/versions/{version})"

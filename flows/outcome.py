@@ -1,0 +1,48 @@
+"""How a flow run ends on the dashboard: with a sentence, whether it did its work, had none to do, or failed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+
+from flows.night import Skipped
+from lstm_model.errors import NightcastError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def told(in_words: Callable[..., str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Turn what a flow's body returns or raises into the run's state, with a sentence as its message.
+
+    A step that could not be done yet ends as "Skipped", with its reason. An error that nightcast raises on purpose
+    is a sentence and one line in the log instead of a traceback; any other keeps its traceback. Callers in Python
+    still get the very object that the body returned, or the very error that it raised.
+
+    Args:
+        in_words: says what was done, given what the body returned.
+    """
+
+    def around(body: Callable[P, R]) -> Callable[P, R]:
+        @wraps(body)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                outcome = body(*args, **kwargs)
+            except NightcastError as error:
+                get_run_logger().error("%s", error)
+                return cast(R, Failed(message=str(error), data=error))
+            if isinstance(outcome, Skipped):
+                return cast(R, Completed(name="Skipped", message=outcome.reason, data=outcome))
+            return cast(R, Completed(message=in_words(outcome), data=outcome))
+
+        # Prefect reads parameters off the wrapper, whose module knows nothing of the types that the body names.
+        run.__annotations__ = inspect.get_annotations(body, eval_str=True)
+        vars(run)["__signature__"] = inspect.signature(body, eval_str=True)
+        return run
+
+    return around
