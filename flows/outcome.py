@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
@@ -12,6 +13,8 @@ from prefect.states import Completed, Failed
 
 from flows.night import Skipped
 from lstm_model.errors import NightcastError
+
+_RUNS = "prefect.flow_runs"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,10 +34,12 @@ def told(in_words: Callable[..., str]) -> Callable[[Callable[P, R]], Callable[P,
     def around(body: Callable[P, R]) -> Callable[P, R]:
         @wraps(body)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            _speak()
             try:
                 outcome = body(*args, **kwargs)
             except NightcastError as error:
                 get_run_logger().error("%s", error)
+                logging.getLogger(_RUNS).addFilter(_not_told)
                 return cast(R, Failed(message=str(error), data=error))
             if isinstance(outcome, Skipped):
                 return cast(R, Completed(name="Skipped", message=outcome.reason, data=outcome))
@@ -46,3 +51,15 @@ def told(in_words: Callable[..., str]) -> Callable[[Callable[P, R]], Callable[P,
         return run
 
     return around
+
+
+def _speak() -> None:
+    """Let the log tab hear what nightcast does: Prefect listens to its logger, and leaves the level to others."""
+    logger = logging.getLogger("nightcast")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
+
+
+def _not_told(record: logging.LogRecord) -> bool:
+    """Keep the process that ran a deployment from calling an error unexpected whose sentence the log has already."""
+    return not (record.exc_info and isinstance(record.exc_info[1], NightcastError))
