@@ -8,8 +8,8 @@ import io
 from matplotlib.figure import Figure
 from PIL import Image
 
-_DOTS_PER_INCH = 140
-_COLOURS = 64  # a chart has few; a palette makes it a third as large, and all of it lies in Prefect's database
+_DOTS_PER_INCH = 100
+_COLOURS = 32  # a chart has few; with a palette it is a quarter as large, and all of it lies in Prefect's database
 
 
 def picture(figure: Figure, says: str) -> str:

@@ -28,6 +28,7 @@ _METHOD_COLOURS = {
 _VERIFIED_BESIDE = ("damped_anomaly", "climatology", "persistence")
 _DAYS_OF_PAST = 3
 _MOST_STATIONS = 6
+_TALL_STATIONS = 4  # more than these, and their panels get lower, to be seen together
 
 
 def learning_curve(epochs: Sequence[Epoch]) -> Figure:
@@ -66,7 +67,8 @@ def forecast_fan(
     """
     if stations is None:
         stations = sorted(forecast["station_id"].unique())[:_MOST_STATIONS]
-    figure = Figure(figsize=(width, 1 + 2.4 * len(stations)), layout="constrained")
+    each = 2.4 if len(stations) <= _TALL_STATIONS else 1.7
+    figure = Figure(figsize=(width, 1 + each * len(stations)), layout="constrained")
     issued_at = forecast["issued_at"].iloc[0]
     columns = [f"q{round(level * 100):02d}" for level in QUANTILES]
     for axes, station in zip(
