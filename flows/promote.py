@@ -37,5 +37,7 @@ def promote_flow(as_of: Text = None, who: Text = None) -> Promotion | Skipped:
         promotion = promote_challenger(workspace, now, at=wall_clock(), who=who or account())
     except HistoryTooShort as reason:
         return Skipped(str(reason))
-    leave_page("gate", lambda: gate_page(promotion, workspace.settings.server), "The gate's decision and evidence")
+    verb = "promoted" if promotion.decision.promote else "not promoted"
+    subject = f"Version {promotion.challenger} {verb}" if promotion.challenger else "Nothing to judge"
+    leave_page("gate", lambda: gate_page(promotion, workspace.settings.server), f"{subject}: {promotion.decision.rule}")
     return promotion

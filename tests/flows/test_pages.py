@@ -148,7 +148,20 @@ def test_a_verification_shows_the_worst_first_and_skill_by_lead() -> None:
     spans = rows_below(page, "By lead time")
     assert [row[0] for row in spans] == [f"{hours} h" for hours in range(6, 49, 6)]
     assert spans[0] == ["6 h", "12", "1.25", "1.25", "+50%", "100%"]
-    assert picture_in(page).width > 600
+
+
+def test_lines_keep_the_colours_that_tell_them_apart_in_a_small_picture() -> None:
+    scores = scores_of({"mild": -0.5, "wild": 2.0})
+    chance = np.random.default_rng(0)
+    for offset, column in enumerate(
+        ("error_c", "damped_anomaly_error_c", "climatology_error_c", "persistence_error_c")
+    ):
+        scores[column] = offset / 2 + chance.uniform(0, 2, len(scores))
+    page = verification_page(Verification(scores, len(scores), 3), scores, 30)
+    seen = np.unique(np.array(picture_in(page).convert("RGB")).reshape(-1, 3), axis=0).astype(int)
+    for colour in ((0x1F, 0x4E, 0x79), (0x7A, 0x9E, 0x7E), (0x9A, 0x9A, 0x9A)):
+        assert np.abs(seen - colour).max(axis=1).min() <= 2, f"no line is drawn in {colour}"
+    assert len(page) < 40_000  # all of it lies in Prefect's database
 
 
 def test_a_night_says_what_failed_and_links_to_what_it_made() -> None:

@@ -66,10 +66,15 @@ def ended(up: Up, name: str) -> dict[str, Any]:
 
 
 def logs_of(up: Up, run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The log tab of a run; lines arrive in batches."""
+    """The log tab of a run, once its last line is there: they arrive in batches, and what follows it comes with it."""
+    deadline, lines = time.monotonic() + 30, []
+    while time.monotonic() < deadline:
+        lines = ask(up, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+        if any(line["message"].startswith("Finished in state") for line in lines):
+            break
+        time.sleep(1)
     time.sleep(3)
-    lines: list[dict[str, Any]] = ask(up, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
-    return lines
+    return list(ask(up, "logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}}))
 
 
 def test_a_night_leaves_a_page_of_every_step_and_they_show(up: Up, page: Page) -> None:
