@@ -6,7 +6,7 @@ import pandas as pd
 from prefect import flow
 
 from flows.artifacts import leave_page
-from flows.clock import mark_lived, night_to_live
+from flows.clock import mark_lived, night_to_live, wall_clock
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
 from flows.naming import named
@@ -39,11 +39,11 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
         NightFailed: a step failed; carries the night as `night`. Every other step was done all the same.
     """
     workspace = Workspace.find()
-    with one_night(workspace) as why_not:
+    with one_night(workspace.state) as why_not:
         if why_not is not None:
             return Skipped(why_not)
         now = night_to_live(workspace, as_of)
-        note_night(workspace, now)
+        note_night(workspace.state, now, wall_clock())
         night = _live(workspace, now)
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {now:%Y-%m-%d}")
     if night.failed:

@@ -5,27 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
-from flows.clock import wall_clock
-from lstm_model.workspace import Workspace
+_PATIENCE_SECONDS = 1.0  # who only looks whether a night is under way holds the lock for a moment
 
 
 @contextmanager
-def one_night(workspace: Workspace) -> Iterator[str | None]:
-    """Hold the night while the block runs; yields why it cannot be held where another one is under way."""
-    lock = FileLock(workspace.state / "night.lock")
+def one_night(state: Path, patience: float = _PATIENCE_SECONDS) -> Iterator[str | None]:
+    """Hold the night while the block runs; yields why it cannot be held where another one is under way.
+
+    Args:
+        state: the workspace's folder of bookkeeping.
+        patience: seconds to wait for another one.
+    """
+    lock = FileLock(state / "night.lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout:
         taken = True
     else:
         taken = False
     if taken:
-        yield f"another night is under way in this workspace{_which(workspace)}; wait for it to end, then run again"
+        yield f"another night is under way in this workspace{_which(state)}; wait for it to end, then run again"
         return
     try:
         yield None
@@ -33,21 +37,21 @@ def one_night(workspace: Workspace) -> Iterator[str | None]:
         lock.release()
 
 
-def note_night(workspace: Workspace, now: pd.Timestamp) -> None:
-    """Say which night is under way, for whoever comes while it is."""
-    told = {"as_of": now.isoformat(), "since": wall_clock().isoformat()}
-    _note(workspace).write_text(json.dumps(told), encoding="utf-8")
+def note_night(state: Path, as_of: datetime, since: datetime) -> None:
+    """Say which night is under way, and since when, for whoever comes while it is."""
+    told = {"as_of": as_of.isoformat(), "since": since.isoformat()}
+    _note(state).write_text(json.dumps(told), encoding="utf-8")
 
 
-def _which(workspace: Workspace) -> str:
+def _which(state: Path) -> str:
     """The night that holds the lock, as far as it said so; a note cut off half-way says nothing."""
     try:
-        told = json.loads(_note(workspace).read_text(encoding="utf-8"))
-        as_of, since = pd.Timestamp(told["as_of"]), pd.Timestamp(told["since"])
+        told = json.loads(_note(state).read_text(encoding="utf-8"))
+        as_of, since = datetime.fromisoformat(told["as_of"]), datetime.fromisoformat(told["since"])
         return f" ({as_of:%Y-%m-%d}, since {since:%Y-%m-%d %H:%M} UTC)"
     except (OSError, ValueError, KeyError):
         return ""
 
 
-def _note(workspace: Workspace) -> Path:
-    return workspace.state / "night-under-way.json"
+def _note(state: Path) -> Path:
+    return state / "night-under-way.json"

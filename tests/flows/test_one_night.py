@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import threading
+from datetime import UTC, datetime
+
 import pytest
 
 from flows.one_night import note_night, one_night
-from lstm_model.workspace import Workspace
 
 
-@pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    (tmp_path / ".nightcast").mkdir()
-    return Workspace.find(tmp_path, {})
-
-
-def test_the_second_hears_which_night_is_under_way(workspace: Workspace) -> None:
-    with one_night(workspace) as first:
+def test_the_second_hears_which_night_is_under_way(tmp_path) -> None:
+    with one_night(tmp_path) as first:
         assert first is None
-        note_night(workspace, pd.Timestamp("2024-03-01T23:00Z"))
-        with one_night(workspace) as second:
-            assert second is not None
-            assert second.startswith("another night is under way in this workspace (2024-03-01, since ")
-            assert second.endswith(" UTC); wait for it to end, then run again")
-    with one_night(workspace) as third:
+        note_night(tmp_path, datetime(2024, 3, 1, 23, tzinfo=UTC), datetime(2024, 3, 2, 2, 15, tzinfo=UTC))
+        with one_night(tmp_path, patience=0) as second:
+            assert second == (
+                "another night is under way in this workspace (2024-03-01, since 2024-03-02 02:15 UTC); "
+                "wait for it to end, then run again"
+            )
+    with one_night(tmp_path) as third:
         assert third is None
 
 
-def test_a_night_that_has_not_said_which_it_is_still_holds(workspace: Workspace) -> None:
-    with one_night(workspace), one_night(workspace) as second:
+def test_a_night_that_has_not_said_which_it_is_still_holds(tmp_path) -> None:
+    with one_night(tmp_path), one_night(tmp_path, patience=0) as second:
         assert second == "another night is under way in this workspace; wait for it to end, then run again"
 
 
-def test_a_night_that_broke_lets_go(workspace: Workspace) -> None:
-    with pytest.raises(ZeroDivisionError), one_night(workspace):
+def test_a_night_that_broke_lets_go(tmp_path) -> None:
+    with pytest.raises(ZeroDivisionError), one_night(tmp_path):
         raise ZeroDivisionError
-    with one_night(workspace) as after:
+    with one_night(tmp_path) as after:
         assert after is None
+
+
+def test_who_only_looks_for_a_moment_keeps_nobody_from_the_night(tmp_path) -> None:
+    with one_night(tmp_path) as looking:
+        assert looking is None
+        found: list[str | None] = []
+
+        def live() -> None:
+            with one_night(tmp_path, patience=30) as why_not:
+                found.append(why_not)
+
+        night = threading.Thread(target=live)
+        night.start()
+        night.join(0.2)
+        assert night.is_alive()
+    night.join(30)
+    assert found == [None]
