@@ -10,8 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +18,7 @@ from typing import Protocol
 import httpx
 from filelock import FileLock, Timeout
 
+from flows.one_night import one_night
 from flows.processes import command_of, end_processes, processes
 from lstm_model.errors import NightcastError
 
@@ -223,28 +223,9 @@ def check_no_night(place: Place) -> None:
         NightcastError: one is.
     """
     if place.state.is_dir():
-        with the_only_night(place, patience=0):
-            pass
-
-
-@contextmanager
-def the_only_night(place: Place, patience: float = 1.0) -> Iterator[None]:
-    """Hold the lock of the night; a moment's patience, for others look whether it is held by taking it.
-
-    Raises:
-        NightcastError: another night is under way in this workspace.
-    """
-    lock = FileLock(place.state / "night.lock", timeout=patience)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise NightcastError(
-            "another night is under way in this workspace; wait for it to end, then run again"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+        with one_night(place.state, patience=0) as why_not:
+            if why_not is not None:
+                raise NightcastError(why_not)
 
 
 def _waiting(tenant: Tenant | None) -> str:

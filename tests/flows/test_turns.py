@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from flows.commands import app
 from flows.processes import command_of
-from flows.turns import UP, Tenant, live_api, take_turn, tenant_of, the_only_night
+from flows.turns import UP, Tenant, check_no_night, live_api, take_turn, tenant_of
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 
@@ -81,8 +81,8 @@ def test_the_second_waits_for_the_first_and_says_for_whom(workspace: Workspace, 
         take_turn(workspace, "nightcast train", told.append, patience=1.2)
     assert told == [f"waiting for `nightcast ingest` (process {pid}), which has this workspace's Prefect database …"]
     assert take_turn(workspace, "nightcast train", told.append, patience=0) is None
-    with pytest.raises(NightcastError), FileLock(workspace.state / "night.lock"), the_only_night(workspace, 0):
-        pass
+    with FileLock(workspace.state / "night.lock"), pytest.raises(NightcastError, match="another night is under way"):
+        check_no_night(workspace)
 
 
 def test_the_turn_stays_with_the_process_that_took_it(workspace: Workspace) -> None:
