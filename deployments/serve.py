@@ -1,49 +1,143 @@
-"""Serve every flow with its schedule, as `nightcast up` does: `python -m deployments.serve`."""
+"""Serve every flow with its schedule, as `nightcast up` does: `python -m deployments.serve`.
+
+This process only waits for what is due and stays small; each run is a process of its own, which imports what it needs.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
-from flows.runtime import prepare
+import httpx
+
+from deployments.backlog import clear_backlog
+from deployments.plan import plan
+from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
+from flows.killed import end_killed_runs
+from flows.runtime import environment_for, live_api
+from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+_RUNS_AT_ONCE = 4
+_POLL_SECONDS = 3
+_PATIENCE_SECONDS = 120.0
+_LOOK_AFTER_RUNS_SECONDS = 30.0
+_AT_START, _LATER = timedelta(0), timedelta(seconds=30)
 
-def main() -> None:
+
+def main() -> int:
     """Register the deployments and run what they ask for until stopped."""
-    workspace = Workspace.find()
-    prepare(workspace)
-    from prefect import serve
-    from prefect.schedules import Cron
-
-    from flows.forecast import forecast_flow
-    from flows.ingest import ingest_flow
-    from flows.maintenance import maintenance_flow
-    from flows.nightly import nightly_flow
-    from flows.promote import promote_flow
-    from flows.train import train_flow
-    from flows.verify import verify_flow
-
-    plan = workspace.settings.schedule
-    scheduled = {
-        ingest_flow: plan.ingest,
-        nightly_flow: plan.nightly,
-        forecast_flow: plan.forecast,
-        verify_flow: plan.verify,
-    }
-    deployments = [
-        flow.to_deployment(
-            name=flow.name,
-            description=flow.description,
-            tags=["nightcast"],
-            schedule=Cron(scheduled[flow], timezone=plan.timezone) if flow in scheduled else None,
-        )
-        for flow in (ingest_flow, nightly_flow, forecast_flow, verify_flow, train_flow, promote_flow, maintenance_flow)
-    ]
-    serve(*cast("list[RunnerDeployment]", deployments), print_starting_message=False, limit=4)
+    try:
+        workspace = Workspace.find()
+        _point_prefect_at(workspace)
+        _tell_ended(end_killed_runs(workspace, _AT_START))
+        serve(workspace, register_plan(workspace))
+    except NightcastError as error:
+        print(f"nightcast: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
 
 
-if __name__ == "__main__":  # Prefect's engine imports this module again for every run
-    main()
+def register_plan(workspace: Workspace) -> Mapping[str, Standing]:
+    """Make the server's deployments what nightcast.toml says, and clear what was missed while nobody served.
+
+    What is as planned already is not touched: registering anew would drop a run that is due this minute.
+    """
+    from prefect.client.orchestration import get_client
+
+    planned = plan(workspace.settings.schedule)
+    names = [one.name for one in planned]
+    with get_client(sync_client=True) as client:
+        standing = read_standing(client, names)
+        for line in overridden(planned, standing, recall_registered(workspace)):
+            _say(line)
+        if changed := [one.name for one in planned if one.name not in standing or not standing[one.name].is_as(one)]:
+            registering = subprocess.run([sys.executable, "-m", "deployments.register", *changed], check=False)  # noqa: S603
+            if registering.returncode:
+                raise NightcastError("the deployments could not be registered; the lines above say why")
+            standing = read_standing(client, names)
+        note_registered(workspace, planned)
+        by_itself = {standing[one.name].id for one in planned if one.cron}
+        others = {standing[one.name].id for one in planned if not one.cron}
+        if cancelled := clear_backlog(client, by_itself, others):
+            _say(f"{cancelled} runs were missed and are cancelled; the newest of each deployment runs now")
+    return standing
+
+
+def serve(workspace: Workspace, standing: Mapping[str, Standing]) -> None:
+    """Run what is due until SIGTERM or Ctrl-C. Schedules stay active: a night missed meanwhile is lived afterwards."""
+    from prefect.runner import Runner
+
+    runner = Runner("nightcast", query_seconds=_POLL_SECONDS, limit=_RUNS_AT_ONCE, pause_on_shutdown=False)
+    for name, one in standing.items():
+        runner.add_deployment(cast("RunnerDeployment", _Registered(name, one.id)))
+    threading.Thread(target=_look_after_runs, args=(workspace,), name="look after runs", daemon=True).start()
+    _say(f"serving {', '.join(standing)}")
+    asyncio.run(runner.start())
+
+
+@dataclass(frozen=True)
+class _Registered:
+    """To a runner, a deployment that is registered already."""
+
+    name: str
+    id: UUID
+    storage: None = None
+
+    async def aapply(self) -> UUID:
+        return self.id
+
+
+def _look_after_runs(workspace: Workspace) -> None:
+    """See to it that the states shown are true: whatever was killed is Crashed within a minute."""
+    while True:
+        time.sleep(_LOOK_AFTER_RUNS_SECONDS)
+        try:
+            _tell_ended(end_killed_runs(workspace, _LATER))
+        except Exception as error:  # the server may be away; the next look finds it
+            _say(f"cannot look after the runs now: {type(error).__name__}: {error}")
+
+
+def _point_prefect_at(workspace: Workspace) -> None:
+    """Before Prefect is imported, say where its server and its files are; wait until the server answers."""
+    api = os.environ.get("PREFECT_API_URL") or live_api(workspace)
+    if not api:
+        raise NightcastError("no Prefect server runs for this workspace; `nightcast up` starts one, and this with it")
+    os.environ.update(environment_for(workspace) | {"PREFECT_API_URL": api})
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _answers(api):
+        if time.monotonic() > deadline:
+            raise NightcastError(f"{api} does not answer; `nightcast up` starts a server, and this with it")
+        time.sleep(0.3)
+
+
+def _answers(api: str) -> bool:
+    try:
+        return httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _tell_ended(names: list[str]) -> None:
+    for name in names:
+        _say(f"{name} is Crashed: no process lives it any more")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,12 +25,14 @@ def _known_zone(name: str) -> str:
 
 
 def _readable_cron(text: str) -> str:
+    if not text.strip():
+        return ""  # never
     from cronsim import CronSim, CronSimError  # here, because a packaged model carries this file but not cronsim
 
     try:
         CronSim(text, datetime(2024, 1, 1, tzinfo=UTC))
     except CronSimError:
-        raise ValueError(f"{text!r} is no cron expression; write for example '15 2 * * *'") from None
+        raise ValueError(f"{text!r} is no cron expression; write for example '15 2 * * *', or '' for never") from None
     return text
 
 
@@ -225,13 +227,14 @@ class GateSettings(Section):
 
 
 class ScheduleSettings(Section):
-    """`[schedule]`: when the deployments run, as cron expressions read in `timezone`."""
+    """`[schedule]`: when the deployments run, as cron expressions read in `timezone`; an empty one: not by itself."""
 
     timezone: Zone = Field("UTC", description="zone the cron expressions are read in")
     ingest: Cron = Field("5 * * * *", description="cron of taking in readings")
     nightly: Cron = Field("15 2 * * *", description="cron of the whole night")
     forecast: Cron = Field("0 */6 * * *", description="cron of a fresh forecast from the standing champion")
     verify: Cron = Field("30 * * * *", description="cron of scoring issued forecasts")
+    maintenance: Cron = Field("30 3 * * 0", description="cron of keeping the workspace small")
 
 
 class ServerSettings(Section):
@@ -240,6 +243,9 @@ class ServerSettings(Section):
     host: str = Field("127.0.0.1", description="address both dashboards bind to")
     prefect_port: Annotated[int, Field(ge=1, le=65535)] = Field(4200, description="port of the Prefect dashboard")
     mlflow_port: Annotated[int, Field(ge=1, le=65535)] = Field(5000, description="port of the MLflow UI")
+    history_days: Annotated[int, Field(ge=1)] = Field(
+        90, description="days that flow runs stay on the Prefect dashboard, with their logs and artifacts"
+    )
 
 
 class EngineSettings(Section):

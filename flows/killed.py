@@ -1,0 +1,60 @@
+"""Flow runs that were killed: the dashboard says Running, but no process lives them any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from flows.living import living_runs
+from lstm_model.workspace import Workspace
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+GONE = "no process lives this run any more: it was killed, or the machine went down"
+FLOWS = ("nightly", "ingest", "forecast", "verify", "train", "promote", "rollback", "maintenance")
+
+
+def end_killed_runs(workspace: Workspace, grace: timedelta) -> list[str]:
+    """Make Crashed what says that it is under way although no process lives it.
+
+    Args:
+        workspace: whose flow runs.
+        grace: a younger state is believed: the process may be about to start.
+
+    Returns:
+        The names of the runs that were ended.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Crashed
+
+    states = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+    ours = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
+    under_way = FlowRunFilter(state=FlowRunFilterState(type=states))
+    ended = []
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_filter=ours, flow_run_filter=under_way)
+        suspects = without_process(runs, living_runs(workspace), datetime.now(UTC) - grace)
+        if not suspects:
+            return []
+        # Asked again, because one that ended meanwhile said so before its process went.
+        still = {run.id for run in client.read_flow_runs(flow_filter=ours, flow_run_filter=under_way)}
+        for run in suspects:
+            if run.id in still:
+                client.set_flow_run_state(run.id, Crashed(message=GONE), force=True)
+                ended.append(run.name)
+    return ended
+
+
+def without_process(runs: Collection[FlowRun], living: Collection[str], since: datetime) -> list[FlowRun]:
+    """Those of the runs under way that no process lives and whose state is older than `since`."""
+    return [run for run in runs if str(run.id) not in living and run.state is not None and run.state.timestamp < since]

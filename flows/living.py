@@ -1,0 +1,87 @@
+"""Which flow runs live: every process that lives one notes it beside a file lock that dies with the process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lstm_model.workspace import Workspace
+
+_FOLDER = "processes"
+_RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
+_own: dict[Path, FileLock] = {}
+
+
+def note_run(workspace: Workspace, run_id: str) -> None:
+    """Note that this process lives a flow run, from now until it ends, however it ends."""
+    notes = workspace.state / _FOLDER / str(os.getpid())
+    if notes not in _own:
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(notes.parent)
+        lock = FileLock(notes.with_suffix(".lock"))
+        lock.acquire()
+        notes.write_text("", encoding="utf-8")  # whoever had this number before is gone
+        _own[notes] = lock
+    with notes.open("a", encoding="utf-8") as file:
+        file.write(f"{run_id}\n")
+
+
+def living_runs(workspace: Workspace) -> set[str]:
+    """Ids of the flow runs that a process lives, or was started to live and has not begun yet."""
+    folder = workspace.state / _FOLDER
+    noted = {
+        run_id
+        for notes in _notes(folder)
+        if not _is_gone(notes)
+        for run_id in notes.read_text(encoding="utf-8").splitlines()
+    }
+    return noted | set(_started_runs())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what ended processes left."""
+    for notes in _notes(folder):
+        if _is_gone(notes):
+            notes.unlink(missing_ok=True)
+            notes.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _notes(folder: Path) -> list[Path]:
+    return [file for file in folder.glob("*") if file.name.isdecimal()]
+
+
+def _is_gone(notes: Path) -> bool:
+    """Whether the process that wrote these notes has ended: then its lock is free."""
+    if notes in _own:
+        return False
+    try:
+        with FileLock(notes.with_suffix(".lock"), timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def _started_runs() -> Iterator[str]:
+    """Ids of the flow runs that running processes were started for, as their environments say."""
+    beginning = f"{_RUN_VARIABLE}="
+    for environment in _environments():
+        for assignment in environment:
+            if assignment.startswith(beginning):
+                yield assignment.removeprefix(beginning)
+
+
+def _environments() -> Iterator[list[str]]:
+    if not Path("/proc/self/environ").exists():
+        command = ["ps", "axeww", "-o", "command="]
+        for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines():  # noqa: S603
+            yield line.split()
+        return
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            yield (process / "environ").read_text(encoding="utf-8", errors="replace").split("\0")
+        except OSError:  # another user's, or gone by now
+            continue
