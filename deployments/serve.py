@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ import httpx
 from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
-from flows.killed import end_killed_runs
+from flows.killed import end_killed_runs, runs_under_way
 from flows.runtime import environment_for, live_api
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
@@ -39,6 +40,7 @@ _AT_START, _LATER = timedelta(0), timedelta(seconds=30)
 
 def main() -> int:
     """Register the deployments and run what they ask for until stopped."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # until the runner listens
     try:
         workspace = Workspace.find()
         _point_prefect_at(workspace)
@@ -78,14 +80,14 @@ def register_plan(workspace: Workspace) -> Mapping[str, Standing]:
 
 def serve(workspace: Workspace, standing: Mapping[str, Standing]) -> None:
     """Run what is due until SIGTERM or Ctrl-C. Schedules stay active: a night missed meanwhile is lived afterwards."""
-    from prefect.runner import Runner
+    from deployments.runner import LeanRunner
 
-    runner = Runner("nightcast", query_seconds=_POLL_SECONDS, limit=_RUNS_AT_ONCE, pause_on_shutdown=False)
+    runner = LeanRunner("nightcast", query_seconds=_POLL_SECONDS, limit=_RUNS_AT_ONCE, pause_on_shutdown=False)
     for name, one in standing.items():
         runner.add_deployment(cast("RunnerDeployment", _Registered(name, one.id)))
     threading.Thread(target=_look_after_runs, args=(workspace,), name="look after runs", daemon=True).start()
     _say(f"serving {', '.join(standing)}")
-    asyncio.run(runner.start())
+    asyncio.run(runner.run_until_stopped())
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,32 @@ class _Registered:
 
 def _look_after_runs(workspace: Workspace) -> None:
     """See to it that the states shown are true: whatever was killed is Crashed within a minute."""
+    api, was_away, looked_at = os.environ["PREFECT_API_URL"], False, time.monotonic()
     while True:
-        time.sleep(_LOOK_AFTER_RUNS_SECONDS)
-        try:
-            _tell_ended(end_killed_runs(workspace, _LATER))
-        except Exception as error:  # the server may be away; the next look finds it
-            _say(f"cannot look after the runs now: {type(error).__name__}: {error}")
+        time.sleep(_POLL_SECONDS)
+        if not _answers(api):
+            was_away = True
+        elif was_away or time.monotonic() - looked_at > _LOOK_AFTER_RUNS_SECONDS:
+            looked_at = time.monotonic()
+            try:
+                _tell_ended(end_killed_runs(workspace, _LATER))
+                if was_away and not _is_busy():
+                    _renew()
+            except Exception as error:  # the server may be away again; the next look finds it
+                _say(f"cannot look after the runs now: {type(error).__name__}: {error}")
+
+
+def _is_busy() -> bool:
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return bool(runs_under_way(client))
+
+
+def _renew() -> None:
+    """Become a fresh process: a runner whose server was away does not hear any more that a run is to be cancelled."""
+    _say("the server was away and is back: serving anew")
+    os.execv(sys.executable, [sys.executable, "-m", "deployments.serve"])  # noqa: S606
 
 
 def _point_prefect_at(workspace: Workspace) -> None:

@@ -10,6 +10,7 @@ from flows.living import living_runs
 from lstm_model.workspace import Workspace
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
 GONE = "no process lives this run any more: it was killed, or the machine went down"
@@ -27,6 +28,22 @@ def end_killed_runs(workspace: Workspace, grace: timedelta) -> list[str]:
         The names of the runs that were ended.
     """
     from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    ended = []
+    with get_client(sync_client=True) as client:
+        suspects = without_process(runs_under_way(client), living_runs(workspace), datetime.now(UTC) - grace)
+        # Asked again, because one that ended meanwhile said so before its process went.
+        still = {run.id for run in runs_under_way(client)} if suspects else set()
+        for run in suspects:
+            if run.id in still:
+                client.set_flow_run_state(run.id, Crashed(message=GONE), force=True)
+                ended.append(run.name)
+    return ended
+
+
+def runs_under_way(client: SyncPrefectClient) -> list[FlowRun]:
+    """Runs of our flows that say they are under way."""
     from prefect.client.schemas.filters import (
         FlowFilter,
         FlowFilterName,
@@ -35,24 +52,12 @@ def end_killed_runs(workspace: Workspace, grace: timedelta) -> list[str]:
         FlowRunFilterStateType,
     )
     from prefect.client.schemas.objects import StateType
-    from prefect.states import Crashed
 
     states = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
-    ours = FlowFilter(name=FlowFilterName(any_=list(FLOWS)))
-    under_way = FlowRunFilter(state=FlowRunFilterState(type=states))
-    ended = []
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_filter=ours, flow_run_filter=under_way)
-        suspects = without_process(runs, living_runs(workspace), datetime.now(UTC) - grace)
-        if not suspects:
-            return []
-        # Asked again, because one that ended meanwhile said so before its process went.
-        still = {run.id for run in client.read_flow_runs(flow_filter=ours, flow_run_filter=under_way)}
-        for run in suspects:
-            if run.id in still:
-                client.set_flow_run_state(run.id, Crashed(message=GONE), force=True)
-                ended.append(run.name)
-    return ended
+    return client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=states)),
+    )
 
 
 def without_process(runs: Collection[FlowRun], living: Collection[str], since: datetime) -> list[FlowRun]:
