@@ -74,7 +74,7 @@ def register_plan(workspace: Workspace) -> Mapping[str, Standing]:
         by_itself = {standing[one.name].id for one in planned if one.cron}
         others = {standing[one.name].id for one in planned if not one.cron}
         if cancelled := clear_backlog(client, by_itself, others):
-            _say(f"{cancelled} runs were missed and are cancelled; the newest of each deployment runs now")
+            _say(f"cancelled {cancelled} older runs that were missed; of each scheduled deployment the newest runs now")
     return standing
 
 

@@ -70,9 +70,14 @@ def overridden(planned: list[Planned], standing: Mapping[str, Standing], registe
     lines = []
     for deployment in planned:
         now = standing.get(deployment.name)
-        if now is None or now.schedule_in_words in (
-            registered.get(deployment.name, now.schedule_in_words),
-            deployment.schedule_in_words,
+        if (
+            now is None
+            or now.in_pool
+            or now.schedule_in_words
+            in (  # a pool's schedules are ours as well
+                registered.get(deployment.name, now.schedule_in_words),
+                deployment.schedule_in_words,
+            )
         ):
             continue
         lines.append(

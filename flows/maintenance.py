@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
+
 from prefect import flow
 
 from flows.artifacts import leave_page
 from flows.clock import wall_clock
+from flows.housekeeping import compact_databases
+from flows.killed import end_killed_runs
 from flows.naming import named
 from flows.outcome import told
 from flows.pages import maintenance_page
 from flows.words import maintenance_in_words
 from lstm_model.registry import MaintenanceReport, maintain
 from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.maintenance")
+
+_GRACE = timedelta(minutes=1)
 
 
 @flow(
@@ -21,7 +30,11 @@ from lstm_model.workspace import Workspace
 )
 @told(maintenance_in_words)
 def maintenance_flow() -> MaintenanceReport:
-    """Keep the workspace small."""
-    report = maintain(Workspace.find(), wall_clock())
+    """Keep the workspace small, and end runs whose process is gone."""
+    workspace = Workspace.find()
+    for name in end_killed_runs(workspace, _GRACE):
+        log.warning("%s is Crashed: no process lives it any more", name)
+    report = maintain(workspace, wall_clock())
+    compact_databases(workspace)
     leave_page("maintenance", lambda: maintenance_page(report), "What was removed, and what stays")
     return report
