@@ -130,15 +130,14 @@ class Served:
     def let_time_pass(self, deployment: str, runs: int) -> list[str]:
         """Make the next scheduled runs of a deployment due in the past, as if the machine had been off; their ids."""
         database = self.person.workspace / ".nightcast" / "prefect" / "prefect.db"
-        wanted = {
-            "deployment_id": {"any_": [self.deployment(deployment)["id"]]},
-            "state": {"name": {"any_": ["Scheduled"]}},
-        }
-        ids = [run["id"] for run in self.runs(**wanted)[:runs]]
+        ours = {"any_": [self.deployment(deployment)["id"]]}
+        ids = [run["id"] for run in self.runs(deployment_id=ours, state={"name": {"any_": ["Scheduled"]}})[:runs]]
+        told = "UPDATE flow_run_state SET state_details = json_set(state_details, '$.scheduled_time', ?)"
         with closing(sqlite3.connect(database, timeout=30)) as connection:
             for number, run in enumerate(ids):
                 due = f"2026-01-0{number + 1} 02:15:00.000000"
                 connection.execute("UPDATE flow_run SET next_scheduled_start_time = ? WHERE id = ?", (due, run))
+                connection.execute(f"{told} WHERE flow_run_id = ?", (f"{due.replace(' ', 'T')}Z", run))
             connection.commit()
         return ids
 
