@@ -21,7 +21,7 @@ from flows.processes import end_groups, groups_below
 
 _LOG_BYTES, _LOG_FILES = 5_000_000, 3
 _DEATHS, _WITHIN_SECONDS = 5, 600.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 20.0  # the deployments end a night that is under way, and say so to the server
 _LAST_WORDS_SECONDS = 1.0
 _RAISED = re.compile(r"^[\w.]+(Error|Exception): ")
 _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b(?!.*Traceback)")

@@ -87,8 +87,8 @@ _DEPLOYMENTS = {
         """**One whole night**: takes in readings, scores what was forecast, trains a challenger, lets the gate decide
 whether it becomes champion, and issues a forecast. Whatever fails, the forecast goes out.
 
-*By hand*: to live the night now, or an earlier one again with `as_of`. One night at a time: a second one waits for
-nothing and says so.""",
+*By hand*: to live the night now, or an earlier one again with `as_of`. One night at a time: a second one is skipped
+and says so.""",
     ),
     "ingest": (
         "data",

@@ -24,7 +24,8 @@ from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
 from flows.killed import end_killed_runs, runs_under_way
-from flows.runtime import environment_for, live_api
+from flows.runtime import environment_for
+from flows.turns import live_api
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 

@@ -60,9 +60,10 @@ def _flows(
     `command` is who we are to those who wait for us; `check` is asked before and while we wait for others.
     """
     from flows.progress import progress
-    from flows.runtime import start_engine
+    from flows.runtime import forgetting_after, start_engine
 
     workspace = Workspace.find()
+    os.environ.update(forgetting_after(workspace.settings.server.history_days))
     if as_of is not None:
         from flows.clock import parse_time
 

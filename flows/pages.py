@@ -17,13 +17,14 @@ from flows.words import (
     maintenance_in_words,
     night_in_sentences,
     playback_in_words,
+    rollback_in_words,
     scores_table,
     stations_table,
     training_in_words,
     verification_in_words,
 )
 from lstm_model.forecasts import Issue, Verification, verified_skill
-from lstm_model.registry import Candidate, MaintenanceReport, Promotion, charts
+from lstm_model.registry import Candidate, Entry, MaintenanceReport, Promotion, charts
 from lstm_model.settings import ModelSettings, ServerSettings
 from lstm_model.workspace import Workspace
 
@@ -152,6 +153,12 @@ def _by_lead(scores: pd.DataFrame) -> str:
         for row in verified_skill(spans, "lead").to_dict(orient="records")
     ]  # fmt: skip
     return table(headings, rows)
+
+
+def rollback_page(entry: Entry, server: ServerSettings) -> str:
+    """Who serves again, who stands by, who asked for it and why."""
+    parts = [rollback_in_words(entry), f"Asked for by {entry.who}: {entry.why}.", version_link(server, entry.champion)]
+    return _page(parts)
 
 
 def maintenance_page(report: MaintenanceReport) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
 from flows.account import account
+from flows.artifacts import leave_page
 from flows.clock import present, wall_clock
 from flows.naming import named
+from flows.outcome import told
+from flows.pages import rollback_page
+from flows.parameters import Text
 from flows.words import rollback_in_words
 from lstm_model.registry import Entry, roll_back
 from lstm_model.workspace import Workspace
@@ -18,7 +21,8 @@ from lstm_model.workspace import Workspace
     description="Put an earlier version back as champion, in seconds; the next forecast uses it.",
     flow_run_name=named("rollback"),
 )
-def rollback_flow(to: str | None = None, why: str = "") -> Entry:
+@told(rollback_in_words)
+def rollback_flow(to: Text = None, why: Text = None) -> Entry:
     """Put an earlier version back.
 
     Args:
@@ -26,6 +30,6 @@ def rollback_flow(to: str | None = None, why: str = "") -> Entry:
         why: the reason, for the promotion log.
     """
     workspace = Workspace.find()
-    entry = roll_back(workspace, present(workspace), at=wall_clock(), who=account(), to=to or None, why=why)
-    create_markdown_artifact(rollback_in_words(entry), key="rollback", description="The version that serves again")
+    entry = roll_back(workspace, present(workspace), at=wall_clock(), who=account(), to=to or None, why=why or "")
+    leave_page("rollback", lambda: rollback_page(entry, workspace.settings.server), f"Version {entry.champion} is back")
     return entry

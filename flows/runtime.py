@@ -88,7 +88,13 @@ def environment_for(place: Place) -> dict[str, str]:
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "nightcast",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(workspace.settings.server.history_days * 86_400),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def forgetting_after(days: int) -> dict[str, str]:
+    """What tells Prefect's server to remove runs and events that are older."""
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(days * 86_400),
     }

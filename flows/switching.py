@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 
 from flows.processes import command_of
+from flows.runtime import forgetting_after
 from flows.turns import UP, end_leftovers, is_anybodys_turn, live_tenant, tenant_of
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
@@ -20,6 +21,7 @@ _DOWN_SECONDS = 60.0
 def go_up(workspace: Workspace, *, detach: bool) -> int:
     """Become `deployments.up`, or start it and return when it is ready; returns its exit code."""
     server = workspace.settings.server
+    os.environ.update(forgetting_after(server.history_days))
     # Deployments sit above flows: they are called by name instead of being imported.
     command = [sys.executable, "-m", "deployments.up", str(workspace.home), server.host]
     command += [str(server.prefect_port), str(server.mlflow_port)]

@@ -14,7 +14,15 @@ from PIL import Image
 from flows.intake import ingest_page
 from flows.markdown import table
 from flows.night import Night
-from flows.pages import forecast_page, gate_page, least_certain, night_page, training_page, verification_page
+from flows.pages import (
+    forecast_page,
+    gate_page,
+    least_certain,
+    night_page,
+    rollback_page,
+    training_page,
+    verification_page,
+)
 from flows.words import epochs_in_words, night_in_words
 from lstm_model.errors import SettingsError
 from lstm_model.evaluation.gate import Decision
@@ -22,7 +30,7 @@ from lstm_model.forecasts import Issue, Verification
 from lstm_model.network.training import Epoch
 from lstm_model.readings import FlagCounts, IngestReport, UpsertCounts
 from lstm_model.readings.ingestion import SourceReport
-from lstm_model.registry import Candidate, Promotion
+from lstm_model.registry import Candidate, Entry, Promotion
 from lstm_model.settings import QUANTILES, ServerSettings
 from lstm_model.workspace import Workspace
 
@@ -190,3 +198,11 @@ def test_an_impossible_setting_of_one_run_is_a_sentence(tmp_path) -> None:
     assert workspace.with_model(max_epochs=None, seed=3).settings.model == workspace.settings.model.model_copy(
         update={"seed": 3}
     )
+
+
+def test_a_rollback_tells_who_asked_and_why() -> None:
+    entry = Entry(MIDNIGHT, MIDNIGHT, "ann@cellar", "rollback", "8", "7", "by_hand", "too warm since Monday")
+    page = rollback_page(entry, SERVER)
+    assert "version 7 is champion now; version 8 stands by as previous" in page
+    assert "ann@cellar: too warm since Monday" in page
+    assert f"{SERVER.mlflow_port}/#/models/nightcast/versions/7" in page
