@@ -19,6 +19,7 @@ from flows.words import (
     playback_in_words,
     rollback_in_words,
     scores_table,
+    span_in_words,
     stations_table,
     training_in_words,
     verification_in_words,
@@ -93,7 +94,7 @@ def forecast_page(issue: Issue, recent: pd.DataFrame, server: ServerSettings) ->
     if (more := len(stations) - _MOST_FANS) > 0:
         parts.append(f"These are the {_MOST_FANS} least certain stations; {more} more are in the table.")
     headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
-    parts += ["## The next 24 hours", table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)]
+    parts += [f"## The next {span_in_words(issue)}", table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)]
     if (left := len(stations) - _MOST_ROWS) > 0:
         parts.append(f"and {left} more stations, in `predictions/latest.csv`")
     return _page(parts)
@@ -186,7 +187,8 @@ def night_page(night: Night, server: ServerSettings) -> str:
         parts.append(" · ".join(links))
     if night.forecast is not None:
         headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
-        parts += ["## The next 24 hours", table(headings, stations_table(night.forecast), numbers_from=4)]
+        told = stations_table(night.forecast)
+        parts += [f"## The next {span_in_words(night.forecast)}", table(headings, told, numbers_from=4)]
     return _page(parts)
 
 

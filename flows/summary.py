@@ -17,6 +17,7 @@ from flows.words import (
     playback_in_words,
     reasons_of,
     scores_table,
+    span_in_words,
     stations_table,
 )
 from lstm_model.forecasts import Issue
@@ -62,9 +63,13 @@ def scores(summary: object) -> Table:
 
 
 def stations(issue: Issue) -> Table:
-    """The coming 24 hours of every station."""
+    """The coming day of every station, or as far as is forecast where readings are few a day."""
     issued_at = issue.forecast["issued_at"].iloc[0]
-    table = Table(title=f"The 24 hours from {issued_at:%Y-%m-%d %H:%M} UTC", title_justify="left", title_style="bold")
+    table = Table(
+        title=f"The {span_in_words(issue)} from {issued_at:%Y-%m-%d %H:%M} UTC",
+        title_justify="left",
+        title_style="bold",
+    )
     for heading in ("station", "low °C (80 %)", "high °C (80 %)", "method"):
         table.add_column(heading)
     rows = stations_table(issue)

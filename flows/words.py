@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # taking readings in needs words, but neither torch nor MLflo
     from lstm_model.registry import Candidate, Entry, MaintenanceReport, Promotion
 
 _ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
+_A_DAY, _FEW_A_DAY_HOURS = 24, 6
 SCORE_HEADINGS = {"mae": "MAE °C", "rmse": "RMSE °C", "crps": "CRPS °C", "skill": "skill", "coverage_80": "80 % covers"}
 
 
@@ -153,24 +154,36 @@ def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
-    """Rows of text, one a station: the coming day's low and high with their 80 % intervals, and the method."""
-    rows = []
+    """Rows of text, one a station: the low and high to come with their 80 % intervals, and the method."""
+    hours, rows = _hours_told(issue), []
+    when = "%H" if hours <= _A_DAY else "%m-%d %H"
     for station, forecast in issue.forecast.groupby("station_id", sort=True):
-        day = forecast[forecast["lead_hours"] <= 24]
-        low, high = day.loc[day["temperature_c"].idxmin()], day.loc[day["temperature_c"].idxmax()]
+        near = forecast[forecast["lead_hours"] <= hours]
+        low, high = near.loc[near["temperature_c"].idxmin()], near.loc[near["temperature_c"].idxmax()]
         rows.append(
             (
                 str(station),
                 *(
-                    f"{row['temperature_c']:.1f} ({row['q10']:.1f} … {row['q90']:.1f}) {row['valid_at']:%H}Z"
+                    f"{row['temperature_c']:.1f} ({row['q10']:.1f} … {row['q90']:.1f}) {row['valid_at']:{when}}Z"
                     for row in (low, high)
                 ),
-                str(day["method"].iloc[0]).replace("_", " "),
+                str(near["method"].iloc[0]).replace("_", " "),
             )
         )
         if len(rows) == most:
             break
     return rows
+
+
+def span_in_words(issue: Issue) -> str:
+    """How far ahead `stations_table` looks: a day, or all of it where readings are few a day."""
+    hours = _hours_told(issue)
+    return f"{hours:g} hours" if hours <= 2 * _A_DAY else f"{hours / _A_DAY:g} days"
+
+
+def _hours_told(issue: Issue) -> float:
+    first, last = issue.forecast["lead_hours"].min(), issue.forecast["lead_hours"].max()
+    return float(last if first > _FEW_A_DAY_HOURS else min(last, _A_DAY))
 
 
 def playback_in_words(night: Night) -> str | None:

@@ -200,6 +200,16 @@ def test_an_impossible_setting_of_one_run_is_a_sentence(tmp_path) -> None:
     )
 
 
+def test_of_a_daily_fleet_the_whole_horizon_is_told_with_its_days() -> None:
+    issue = issue_of(1, leads=7)
+    daily = issue.forecast.assign(valid_at=MIDNIGHT + pd.to_timedelta(np.arange(1, 8), "D"))
+    daily = daily.assign(lead_hours=np.arange(1, 8, dtype="float32") * 24, temperature_c=np.arange(7.0))
+    page = forecast_page(Issue(daily, issue.methods, ()), readings_of(1), SERVER)
+    ((_, low, high, _),) = rows_below(page, "The next 7 days")
+    assert low.endswith("03-02 00Z")
+    assert high.endswith("03-08 00Z")
+
+
 def test_a_rollback_tells_who_asked_and_why() -> None:
     entry = Entry(MIDNIGHT, MIDNIGHT, "ann@cellar", "rollback", "8", "7", "by_hand", "too warm since Monday")
     page = rollback_page(entry, SERVER)
