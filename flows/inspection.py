@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from lstm_model.secrets import masked
+from lstm_model.settings import SourceSettings
 from lstm_model.workspace import Workspace
 
 
@@ -110,19 +112,22 @@ def promotions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def settings_with_origins(workspace: Workspace) -> list[dict[str, Any]]:
-    """Every setting with its value, origin and meaning."""
+    """Every setting that means something here, with its value, origin and meaning; secrets are masked."""
     rows: list[dict[str, Any]] = []
 
     def walk(section: BaseModel, prefix: str) -> None:
         for name, field in type(section).model_fields.items():
-            value = getattr(section, name)
+            if isinstance(section, SourceSettings) and not section.takes(name):
+                continue
+            value = masked(name, getattr(section, name))
             if isinstance(value, BaseModel):
                 walk(value, f"{prefix}{name}.")
             elif isinstance(value, dict) and all(isinstance(part, BaseModel) for part in value.values()):
                 for key, part in value.items():
                     walk(part, f"{prefix}{name}.{key}.")
             else:
-                origin = workspace.origins.get(f"{prefix}{name}", "default")
+                said = (origin for key, origin in workspace.origins.items() if f"{key}.".startswith(f"{prefix}{name}."))
+                origin = next(said, "default")
                 rows.append(
                     {"setting": f"{prefix}{name}", "value": value, "from": origin, "meaning": field.description or ""}
                 )

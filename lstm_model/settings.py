@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -70,12 +70,21 @@ def _their_column(value: Any) -> Any:
 Covariate = Annotated[CovariateSettings, BeforeValidator(_their_column)]
 _COVARIATE_NAME = r"[a-z][a-z0-9_]*"
 _NOT_COVARIATES = {"month", "station_id", "observed_at", "temperature_c", "flag", "source", "ingested_at"}
+_COLUMNS = ("layout", "station", "time", "time_format", "decimal")
+_ASKED = ("url", "start", "overlap_hours", "timeout_seconds")
+_MEANING = ("temperature", "unit", "timezone", "covariates")
+_TAKEN_BY: dict[str, set[str]] = {  # any other type may take any setting
+    "files": {"path", "delimiter", *_COLUMNS, *_MEANING},
+    "sample": set(),
+    "http": {"params", "headers", "stations", "days_per_page", "retries", "time_format", *_ASKED, *_MEANING},
+    "sql": {"query", *_ASKED, *_COLUMNS, *_MEANING},
+}
 
 
 class SourceSettings(Section):
     """One `[source.NAME]`: where readings come from and how their columns are called."""
 
-    type: str = Field("files", description="files | sample | a type that an installed package brings")
+    type: str = Field("files", description="files | http | sql | sample | a type that an installed package brings")
     path: str | None = Field(None, description="file, folder, glob or fsspec URL; relative to the workspace")
     layout: Literal["long", "wide"] | None = Field(
         None, description="long: a row a reading; wide: a column a station; guessed when absent"
@@ -101,7 +110,43 @@ class SourceSettings(Section):
     covariates: dict[str, Covariate] = Field(
         default_factory=dict, description="what else a station measures: our column = theirs"
     )
+    url: str | None = Field(None, description="http, sql: address; ${NAME} stands for the environment's variable NAME")
+    params: dict[str, str | int | float | list[str | int | float]] = Field(
+        default_factory=dict, description="http: parameters of the query; lists are joined by commas"
+    )
+    headers: dict[str, str] = Field(default_factory=dict, description="http: headers of every request")
+    stations: list[str] = Field(
+        default_factory=list, description="http: the locations' names, in the order they are asked for"
+    )
+    query: str | None = Field(None, description="sql: what to read; :since is the time from which rows may be new")
+    start: date | None = Field(
+        None, description="http, sql: first day to ask for; when absent a year ago for http, everything for sql"
+    )
+    overlap_hours: Annotated[float, Field(ge=0)] = Field(
+        48.0, description="http, sql: read this far back from the newest reading, for late and corrected rows"
+    )
+    days_per_page: Annotated[int, Field(ge=1)] = Field(90, description="http: days to ask for at once")
+    timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="http: the longest a request may take as a whole; sql: to connect"
+    )
+    retries: Annotated[int, Field(ge=0, le=20)] = Field(5, description="http: further tries of a request that failed")
     options: dict[str, Any] = Field(default_factory=dict, description="further settings of a type from a package")
+
+    def takes(self, name: str) -> bool:
+        """Whether a setting means anything to this type of source."""
+        return name == "type" or name in _TAKEN_BY.get(self.type, {name})
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> SourceSettings:
+        strange = [name for name in type(self).model_fields if name in self.model_fields_set and not self.takes(name)]
+        if strange:
+            meant = [kind for kind, taken in _TAKEN_BY.items() if strange[0] in taken]
+            known = ", ".join(name for name in type(self).model_fields if name in _TAKEN_BY[self.type])
+            raise ValueError(
+                f"{strange[0]!r} belongs to {' and '.join(meant) or 'no such'} sources, this one is "
+                f"type = {self.type!r}; known here: {known or 'nothing else'}"
+            )
+        return self
 
     @field_validator("covariates")
     @classmethod

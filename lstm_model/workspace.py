@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from lstm_model.errors import SettingsError
+from lstm_model.secrets import masked
 from lstm_model.settings import ModelSettings, Settings
 
 SETTINGS_FILE = "nightcast.toml"
@@ -166,7 +167,8 @@ def _explain(file: Path, error: ValidationError, origins: Mapping[str, str]) -> 
     message = first["msg"].removeprefix("Value error, ")
     if not path:
         return f"{file}: {message}."
-    return f"{where}: {name} = {first['input']!r}: {message}. `nightcast config` lists every setting."
+    found = "" if isinstance(first["input"], dict) else f" = {masked(path[-1], first['input'])!r}"
+    return f"{where}: {name}{found}: {message}. `nightcast config` lists every setting."
 
 
 def _names_at(path: list[str]) -> list[str]:

@@ -26,6 +26,8 @@ log = logging.getLogger("nightcast.ingest")
 
 _NOT_FINISHED = (".tmp", ".part", ".partial", ".crdownload", "~")
 _MOST_TOLD = 3
+_HOW_READ = {"layout", "station", "time", "temperature", "unit", "time_format", "timezone", "decimal", "delimiter",
+             "covariates"}  # fmt: skip
 _READER = 1
 """Raised by one when files are understood differently, so that those taken in before are read again."""
 
@@ -229,7 +231,7 @@ def _remote_files(url: str, name: str) -> Iterator[_File]:
 
 def _digest(settings: SourceSettings, stations: Stations) -> str:
     """Names the way in which files are understood: read in another way they are news again."""
-    told = settings.model_dump(mode="json", exclude={"path", "type", "options"})
+    told = settings.model_dump(mode="json", include=_HOW_READ)
     known = {key: [station.timezone, station.unit] for key, station in stations.known.items()}
     known = {key: said for key, said in known.items() if any(said)}
     return sha256(json.dumps([_READER, told, known], sort_keys=True).encode()).hexdigest()[:16]

@@ -108,10 +108,14 @@ def open_source(name: str, settings: SourceSettings, context: SourceContext) -> 
         SettingsError: no such type of source, or a setting that it needs is missing.
     """
     from lstm_model.readings.files import FilesSource
+    from lstm_model.readings.http import HttpSource
     from lstm_model.readings.sample import SampleSource
+    from lstm_model.readings.sql import SqlSource
 
     built_in: dict[str, SourceFactory] = {
         "files": FilesSource,
+        "http": HttpSource,
+        "sql": SqlSource,
         "sample": lambda name, settings, context: SampleSource(name),
     }
     if settings.type in built_in:
