@@ -141,7 +141,8 @@ class HttpSource:
         theirs = units.get(self._temperature, "C")
         if self._settings.unit is None and theirs not in units_for("temperature_c"):
             raise SourceError(
-                f'{self._where}: {self._temperature} comes in {theirs!r}. Say unit = "C", "F" or "K" if it is one of them.'
+                f"{self._where}: {self._temperature} comes in {theirs!r}. "
+                'Say unit = "C", "F" or "K" if it is one of them.'
             )
         return Layout(
             station=_STATION,
