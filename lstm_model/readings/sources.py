@@ -110,10 +110,12 @@ def open_source(name: str, settings: SourceSettings, context: SourceContext) -> 
     from lstm_model.readings.files import FilesSource
     from lstm_model.readings.http import HttpSource
     from lstm_model.readings.sample import SampleSource
+    from lstm_model.readings.sql import SqlSource
 
     built_in: dict[str, SourceFactory] = {
         "files": FilesSource,
         "http": HttpSource,
+        "sql": SqlSource,
         "sample": lambda name, settings, context: SampleSource(name),
     }
     if settings.type in built_in:

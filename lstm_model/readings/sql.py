@@ -26,6 +26,7 @@ from lstm_model.settings import SourceSettings
 log = logging.getLogger("nightcast.ingest")
 
 _ROWS_AT_ONCE = 50_000
+_SOURCE = "(source)"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}  # where the URL names none
 _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -69,16 +70,18 @@ class SqlSource:
         with self._told_in_words(), self._engine.connect() as connection:
             self._only_read(connection)
             asked = {"since": self._since(since)} if self._query.compile().params else {}
-            result = connection.execution_options(yield_per=self._rows_at_once).execute(self._query, asked)
+            result = connection.execute(self._query, asked, execution_options={"stream_results": True})
             if not result.returns_rows:
                 raise SettingsError(f"source.{self.name}: query returns no rows; write a SELECT.")
-            columns = [str(column) for column in result.keys()]
+            columns = list(map(str, result.keys()))
             if twice := [column for column in columns if columns.count(column) > 1]:
                 raise SettingsError(f"source.{self.name}: query returns two columns {twice[0]!r}; rename one with AS.")
-            for part in result.partitions():
+            for part in result.partitions(self._rows_at_once):
                 cells = _cells(part, columns)
                 if layout is None:
                     layout = recognise(cells, self._settings, self.name, self._where)
+                    if layout.station == FROM_FILE_NAME:
+                        layout = replace(layout, station=_SOURCE)
                     log.info("%s: %s", self.name, layout.in_words())
                 yield self._understood(cells, layout)
         if layout is None and since is None:
@@ -94,12 +97,12 @@ class SqlSource:
         return f"source {self.name!r}"
 
     def _understood(self, cells: Cells, layout: Layout) -> RawRows:
-        if layout.station == FROM_FILE_NAME:
-            cells = replace(cells, frame=cells.frame.assign(**{FROM_FILE_NAME: self.name}))
+        if layout.station == _SOURCE:
+            cells = replace(cells, frame=cells.frame.assign(**{_SOURCE: self.name}))
         rows = understand(cells, layout, self._context.stations, self._where, self.name)
         times = [rows.raw[column].map(lambda cell: "?" if cell is None else str(cell)) for column in layout.time]
         told = rows.understood["station_id"].fillna("?") + " " + times[0].str.cat(times[1:], sep=" ")
-        raw = rows.raw.drop(columns=FROM_FILE_NAME, errors="ignore")
+        raw = rows.raw.drop(columns=_SOURCE, errors="ignore")
         return replace(rows, raw=raw, position="query#" + told)  # the same place whenever the row comes again
 
     def _since(self, since: pd.Timestamp | None) -> Any:
@@ -131,8 +134,8 @@ class SqlSource:
         self._secrets.refuse_plain("url", text)
         try:
             url = sa.make_url(self._secrets.reveal("url", text) if text.startswith("${") else text)
-            url = url.set(**{part: self._revealed(getattr(url, part)) for part in ("username", "password", "host", "database")},
-                          query={key: self._revealed(value) for key, value in url.query.items()})  # fmt: skip
+            told = {part: self._revealed(getattr(url, part)) for part in ("username", "password", "host", "database")}
+            url = url.set(**told, query={key: self._revealed(value) for key, value in url.query.items()})
             url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
             if url.get_backend_name() == "sqlite":
                 url = self._present(url)
@@ -145,7 +148,7 @@ class SqlSource:
             example = "postgresql://reader:${MY_PASSWORD}@127.0.0.1/house"
             raise SettingsError(f"source.{name}: url is no SQLAlchemy URL, for example {example}.") from None
         except ImportError as error:
-            module = error.name or url.get_driver_name()
+            module = error.name or url.drivername
             package = _PACKAGES.get(module, module)
             raise SettingsError(
                 f"source.{name}: the driver {module!r} is not installed. Run: pip install '{package}'."
@@ -182,9 +185,7 @@ class SqlSource:
         try:
             yield
         except DBAPIError as error:
-            why = (
-                self._secrets.hide(first_line(error.orig or error)) if isinstance(error.orig, Exception) else str(error)
-            )
+            why = self._secrets.hide(first_line(Exception(error.orig)))
             raise SourceError(f"{self._where}: the database says: {why}") from None
         except SQLAlchemyError as error:
             raise SourceError(f"{self._where}: {self._secrets.hide(first_line(error))}") from None
