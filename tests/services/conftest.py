@@ -1,4 +1,4 @@
-"""A workspace whose dashboards run, and a browser to look at them."""
+"""A workspace whose dashboards run, a browser to look at them, and a database server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from postgres import Postgres, running_postgres
 from servers import Up
 from support import Person
 
@@ -40,3 +41,10 @@ def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; each test makes tables of its own."""
+    with running_postgres() as running:
+        yield running
