@@ -110,13 +110,14 @@ class SqlSource:
         start = pd.Timestamp(self._settings.start or date(1970, 1, 1), tz="UTC")
         moment = start if since is None else since - pd.Timedelta(hours=self._settings.overlap_hours)
         moment = max(moment, pd.Timestamp(0, tz="UTC"))
-        time_format, zone = self._settings.time_format or "iso", self._settings.timezone
+        time_format = self._settings.time_format or "iso"
         if time_format.startswith("epoch_"):
             return int(moment.timestamp()) * _PER_SECOND[time_format.removeprefix("epoch_")]
-        if zone is not None:
-            # A wall shows some hours twice, and a column with zones may be read as UTC: the earlier is safe.
-            wall = moment.tz_convert(zone).tz_localize(None)
-            moment = min(wall, moment.tz_localize(None)) - pd.Timedelta("1h")
+        zones = {self._settings.timezone, *(station.timezone for station in self._context.stations.known.values())}
+        if zones - {None}:
+            # A wall shows some hours twice, and a column with zones reads it as UTC: the earliest is safe.
+            walls = [moment.tz_convert(zone).tz_localize(None) for zone in {"UTC", *zones} if zone]
+            moment = min(walls) - pd.Timedelta("1h")
         if time_format != "iso":
             return moment.strftime(time_format)
         if self._engine.dialect.name == "sqlite":  # which keeps times as text; a "T" sorts after the blank

@@ -164,6 +164,7 @@ def test_a_server_that_drips_is_hung_up_on(server: WeatherServer, tmp_path: Path
     pull = Pull(tmp_path, server, timeout_seconds=0.5)
     pull()
     assert pull.slept
+    assert server.hung_up_on.wait(30)
     assert pull.kept() == truth(server, ["sky"])
 
 

@@ -91,21 +91,24 @@ def test_times_that_are_numbers_are_asked_for_as_numbers(house: House, unit: str
 
 def test_a_clock_on_a_wall_is_asked_for_as_such(house: House) -> None:
     """In the hour that autumn repeats, a later reading shows an earlier time."""
-    rows = [
-        ("attic", "2023-10-29 01:30:00", 1),
-        ("attic", "2023-10-29 02:10:00", 2),
-        ("attic", "2023-10-29 02:40:00", 3),
-    ]
     settings = 'timezone = "Europe/Berlin"\noverlap_hours = 0'
-    house.fills(*rows)
-    assert house.pull(more=settings).counts.new == 1  # no row says yet which of the two hours it is
-    house.fills(
-        ("attic", "2023-10-29 02:10:00", 4), ("attic", "2023-10-29 02:40:00", 5), ("attic", "2023-10-29 03:10:00", 6)
-    )
-    house.pull(more=settings)
-    times = ["10-28 23:30", "10-29 00:10", "10-29 00:40", "10-29 01:10", "10-29 01:40", "10-29 02:10"]
-    assert house.kept == {("attic", time): float(value) for value, time in enumerate(times, start=1)}
-    assert quarantined(house.workspace()).empty
+    clocks = ("01:30", "02:10", "02:40", "02:10", "02:40")
+    house.fills(*[("attic", f"2023-10-29 {clock}:00", value) for value, clock in enumerate(clocks)])
+    house.does("UPDATE readings SET temp = NULL WHERE temp > 2")
+    assert house.pull(more=settings).counts.new == 3
+    house.does("UPDATE readings SET temp = 3 WHERE temp IS NULL AND time LIKE '% 02:10:00'")
+    assert house.pull(more=settings).counts.new == 1
+    assert list(house.kept)[-1] == ("attic", "10-29 01:10")
+
+
+def test_stations_with_clocks_of_their_own_are_asked_for_by_the_earliest(house: House) -> None:
+    (house.home / "data").mkdir()
+    (house.home / "data" / "stations.csv").write_text("station_id,timezone\neast,Asia/Tokyo\nwest,America/New_York\n")
+    house.fills(("east", "2024-01-01 14:00:00", 1), ("west", "2024-01-01 00:00:00", 2))
+    house.pull(more="overlap_hours = 0")
+    assert house.kept == {("east", "01-01 05:00"): 1.0, ("west", "01-01 05:00"): 2.0}
+    house.fills(("east", "2024-01-01 15:00:00", 3), ("west", "2024-01-01 01:00:00", 4))
+    assert house.pull(more="overlap_hours = 0").counts.new == 2
 
 
 def test_rows_that_make_no_sense_are_quarantined_once(house: House) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
 
 Prank = Callable[[BaseHTTPRequestHandler, bytes], None]
@@ -32,6 +32,7 @@ class WeatherServer(ThreadingHTTPServer):
         self.units = {"time": "iso8601", "temperature_2m": "°C"}
         self.offset_seconds: int | None = 0
         self.unixtime = False
+        self.hung_up_on = Event()
 
     @property
     def url(self) -> str:
@@ -76,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 say(self, 200, body)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the client has hung up
+            self.server.hung_up_on.set()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -130,16 +131,17 @@ def drips(handler: BaseHTTPRequestHandler, body: bytes) -> None:
     _slowly(handler, body)
 
 
-def drips_headers(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+def drips_headers(handler: BaseHTTPRequestHandler, body: bytes) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    _slowly(handler, b"z" * 10_000)
+    _slowly(handler, b"z" * 500 + b"\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
 def _slowly(handler: BaseHTTPRequestHandler, body: bytes) -> None:
-    for byte in body:
+    for byte in body[:500]:
         handler.wfile.write(bytes([byte]))
         handler.wfile.flush()
         time.sleep(0.02)
+    handler.wfile.write(body[500:])
 
 
 def sends_elsewhere(address: str, status: int = 302) -> Prank:
