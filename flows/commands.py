@@ -160,21 +160,34 @@ def ingest(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file with readings.")],
+    what: Annotated[str, typer.Argument(metavar="SOURCE|FILE", help="A source, or a file with readings.")],
     like: Like = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what ingesting a file would do, changing nothing: columns, units, zone, counts, reasons, flags.
+    """Show what ingesting would do, changing nothing: columns, units, zone, counts, reasons, flags.
+
+    Of a source, its first rows are shown that may be new.
 
     Example: `nightcast check inbox/cellar.csv`
     """
     from flows.clock import wall_clock
     from flows.words import check_as_data
-    from lstm_model.readings import check_file
+    from lstm_model.readings import check_file, check_source
 
-    if not file.is_file():
-        raise SourceError(f"{file} is a folder; name a file in it." if file.is_dir() else f"there is no file {file}.")
-    found = check_file(Workspace.find(), file, wall_clock(), like)
+    workspace, file = Workspace.find(), Path(what)
+    if what in workspace.settings.sources and not file.is_file():
+        if like is not None:
+            raise SettingsError(f"--as {like} says how to read a file, {what} is a source; leave --as out.")
+        found = check_source(workspace, what, wall_clock())
+    elif file.is_file():
+        found = check_file(workspace, file, wall_clock(), like)
+    else:
+        known = ", ".join(workspace.settings.sources)
+        raise SourceError(
+            f"{file} is a folder; name a file in it."
+            if file.is_dir()
+            else f"no file and no source is called {what!r}; configured: {known}."
+        )
     if as_json:
         _print_json(check_as_data(found))
     else:

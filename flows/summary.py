@@ -104,6 +104,8 @@ def print_check(screen: Console, check: FileCheck) -> None:
     for _, row in check.rows.head(8).iterrows():
         table.add_row(*(Text(_cell(row[column])) for column in columns))
     screen.print(table)
+    if not check.toml:
+        return
     title = Text.assemble("\n", ("The same, said in nightcast.toml", "bold"), (f" (source {check.source})", "dim"))
     screen.print(title)
     screen.print(Text(check.toml))

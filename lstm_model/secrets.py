@@ -12,7 +12,8 @@ from lstm_model.errors import SettingsError
 HIDDEN = "***"
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 _NAMES_A_SECRET = re.compile(
-    r"(?:key|token|secret|password|passwd|pwd|auth|authorization|cookie|signature|appid|credentials?)$", re.IGNORECASE
+    r"(?:key|token|secret|password|passwd|pwd|auth|authorization|cookie|signature|appid|credentials?|headers)$",
+    re.IGNORECASE,
 )
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/?#@\s]*):(?!\d+[/?#])(?P<secret>[^@]+)(?=@)")
 _PARAMETER = re.compile(r"(?<=[?&])(?P<name>[^=&#]+)=(?P<secret>[^&#]+)")

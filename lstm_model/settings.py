@@ -142,8 +142,9 @@ class SourceSettings(Section):
         if strange:
             meant = [kind for kind, taken in _TAKEN_BY.items() if strange[0] in taken]
             known = ", ".join(name for name in type(self).model_fields if name in _TAKEN_BY[self.type])
+            owners = f"{' and '.join(meant)} sources" if meant else "types that packages bring"
             raise ValueError(
-                f"{strange[0]!r} belongs to {' and '.join(meant) or 'no such'} sources, this one is "
+                f"{strange[0]!r} belongs to {owners}, this one is "
                 f"type = {self.type!r}; known here: {known or 'nothing else'}"
             )
         return self

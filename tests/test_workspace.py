@@ -124,3 +124,37 @@ def test_an_impossible_value_is_one_line_with_key_value_and_way_out(home, text, 
     assert found in message
     assert "nightcast config" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('type = "http"\npath = "inbox"', "'path' belongs to files sources, this one is type = 'http'; known here: "),
+        ('type = "http"\nquery = "SELECT 1"', "'query' belongs to sql sources, this one is type = 'http'"),
+        ('type = "sql"\nheaders = { X = "1" }', "'headers' belongs to http sources, this one is type = 'sql'"),
+        (
+            'path = "inbox"\nurl = "http://me:s3cret@x"',
+            "'url' belongs to http and sql sources, this one is type = 'files'",
+        ),
+        (
+            'type = "sample"\npath = "inbox"',
+            "'path' belongs to files sources, this one is type = 'sample'; known here: nothing else",
+        ),
+        (
+            'type = "sql"\noptions = { a = 1 }',
+            "'options' belongs to types that packages bring, this one is type = 'sql'",
+        ),
+    ],
+)
+def test_a_key_of_another_type_of_source_is_refused_in_one_line(home, text, words):
+    message = complaint(home, f"[source.cellar]\n{text}\n")
+    assert message.startswith(f"{home / SETTINGS_FILE}: source.cellar: {words}")
+    assert "\n" not in message
+    assert "s3cret" not in message
+
+
+def test_what_is_wrong_with_a_secret_is_told_without_it(home):
+    message = complaint(home, '[source.sky]\ntype = "http"\nheaders = { Authorization = ["s3cret"] }\n')
+    assert "source.sky.headers.Authorization = '***'" in message
+    message = complaint(home, environment={"NIGHTCAST_SOURCE__SKY__HEADERS": "Authorization: s3cret"})
+    assert "s3cret" not in message

@@ -1,6 +1,6 @@
 """Stage 1: getting, checking and keeping temperatures. Knows nothing of what they are used for."""
 
-from lstm_model.readings.check import FileCheck, check_file
+from lstm_model.readings.check import FileCheck, check_file, check_source
 from lstm_model.readings.ingestion import IngestReport, SourceReport, ingest, ingest_file, ingest_from, retry_quarantine
 from lstm_model.readings.quarantine import Quarantine
 from lstm_model.readings.sample import SAMPLE_END, SAMPLE_FIRST_NIGHT, SampleSource
@@ -21,6 +21,7 @@ __all__ = [
     "SourceReport",
     "UpsertCounts",
     "check_file",
+    "check_source",
     "ingest",
     "ingest_file",
     "ingest_from",

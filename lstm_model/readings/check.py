@@ -1,4 +1,4 @@
-"""What taking a file in would do, doing nothing."""
+"""What taking a file or a source in would do, doing nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lstm_model.readings.files import shown_as, table_of
 from lstm_model.readings.ingestion import Ingestion, source_of
 from lstm_model.readings.layout import understand
 from lstm_model.readings.normalize import normalize
+from lstm_model.readings.sources import RawRows
 from lstm_model.readings.store import FlagCounts, UpsertCounts
 from lstm_model.readings.tables import unpack
 from lstm_model.workspace import Workspace
@@ -19,9 +20,10 @@ from lstm_model.workspace import Workspace
 
 @dataclass(frozen=True)
 class FileCheck:
-    """A file as it was understood.
+    """A file, or the first rows that a source would bring, as they were understood.
 
-    understood_as: format and columns in words. toml: the settings that say so. rows: as they would be stored.
+    understood_as: format and columns in words. toml: of a file, the settings that say so. rows: as they would be
+    stored.
     """
 
     source: str
@@ -51,12 +53,32 @@ def check_file(workspace: Workspace, file: Path, clock: pd.Timestamp, source: st
         raise SourceError(f"{file}: cannot be read: {error}") from None
     cells, layout = table_of(content, settings, name, where)
     raw = understand(cells, layout, work.stations, where, name)
-    batch = normalize(raw, name, clock, clock, workspace.settings.quality)
+    return _checked(work, name, raw, layout.as_toml(name, where, cells.delimiter))
+
+
+def check_source(workspace: Workspace, name: str, clock: pd.Timestamp) -> FileCheck:
+    """Read the first rows that `ingest NAME` would take in, and keep nothing.
+
+    Raises:
+        SourceError: it cannot be read, or has nothing new.
+        SettingsError: its columns or times cannot be understood.
+    """
+    work = Ingestion(workspace, clock)
+    source = work.open(name, workspace.settings.sources[name])
+    offered = source.read(work.store.watermark(name), clock)
+    raw = next((rows for rows in offered if len(rows.understood)), None)
+    if raw is None:
+        raise SourceError(f"source {name!r} offers no row that may be new.")
+    return _checked(work, name, raw, "")
+
+
+def _checked(work: Ingestion, name: str, raw: RawRows, toml: str) -> FileCheck:
+    batch = normalize(raw, name, work.clock, work.clock, work.workspace.settings.quality)
     upsert, written = work.store.preview(batch.readings, work.quality)
     return FileCheck(
         source=name,
-        understood_as=f"{cells.description}; {layout.in_words()}",
-        toml=layout.as_toml(name, where, cells.delimiter),
+        understood_as=raw.understood_as,
+        toml=toml,
         rows=written.sort_values(["observed_at", "station_id"], kind="stable") if len(written) else batch.readings,
         rows_in=len(batch.readings) + len(batch.quarantined),
         counts=upsert.counts,

@@ -201,7 +201,9 @@ def understand(cells: Cells, layout: Layout, stations: Stations, where: str, nam
         }
     ).join(covariates)
     fault = cells.fault.where(cells.fault != "", time_fault)
-    return RawRows(understood, cells.frame, f"{where}:" + cells.lines.astype("str"), fault, nulled)
+    position = f"{where}:" + cells.lines.astype("str")
+    words = f"{cells.description}; {layout.in_words()}"
+    return RawRows(understood, cells.frame, position, fault, nulled, understood_as=words)
 
 
 def station_in(file: str) -> str:

@@ -33,6 +33,7 @@ class RawRows:
     came_at: when a row came first, where it was taken in before and is only understood anew; NaT for news. Readings
         that came after it stand.
     second_look: the rows lie in quarantine already; those that still make no sense are not counted again.
+    understood_as: what their columns were taken to mean, for people.
     """
 
     understood: pd.DataFrame
@@ -42,6 +43,7 @@ class RawRows:
     nulled: pd.DataFrame | None = None
     came_at: pd.Series | None = None
     second_look: bool = False
+    understood_as: str = ""
 
     def only(self, wanted: pd.Series) -> RawRows:
         """The rows for which `wanted` is true."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,26 @@ def test_config_prints_every_setting_with_its_origin(terminal: CliRunner, tmp_pa
     assert all(row["meaning"] for row in rows)
     sections = set(Settings.model_fields) - {"source"}
     assert {name.split(".")[0] for name in told} == sections
+
+
+def test_config_tells_no_secret(terminal: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "nightcast.toml").write_text(
+        """
+        [source.sky]
+        type = "http"
+        url = "https://me:s3cret@example.org/v1?appid=s3cret&units=metric"
+        headers = { Authorization = "Bearer ${SKY_TOKEN}", X-Api-Key = "s3cret", Accept = "application/json" }
+        """
+    )
+    answer = terminal.invoke(app, ["config", "--json"], env={"NIGHTCAST_SOURCE__SKY__PARAMS__TOKEN": "s3cret"})
+    assert "s3cret" not in answer.output
+    told = {row["setting"]: (row["value"], row["from"]) for row in json.loads(answer.output)}
+    assert told["source.sky.url"] == ("https://me:***@example.org/v1?appid=***&units=metric", "nightcast.toml")
+    assert told["source.sky.params"] == ({"token": "***"}, "NIGHTCAST_SOURCE__SKY__PARAMS__TOKEN")
+    assert told["source.sky.headers"] == (
+        {"Authorization": "Bearer ${SKY_TOKEN}", "X-Api-Key": "***", "Accept": "application/json"}, "nightcast.toml"
+    )  # fmt: skip
+    assert "source.sky.path" not in told  # means nothing to it
 
 
 def test_status_and_models_of_an_empty_workspace(terminal: CliRunner, tmp_path: Path) -> None:
@@ -170,6 +191,28 @@ def test_quarantine_lists_reasons_and_takes_in_again(terminal: CliRunner, inbox:
     assert "warm" in row["raw"]
 
 
+def test_check_of_a_source_shows_its_first_rows(terminal: CliRunner, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "house.db") as database:
+        database.execute("CREATE TABLE readings (sensor, time, temp_f)")
+        database.execute("INSERT INTO readings VALUES ('attic', '2024-01-01 00:00Z', 50)")
+    database.close()
+    query = "SELECT * FROM readings WHERE time >= :since"
+    (tmp_path / "nightcast.toml").write_text(
+        f'[source.house]\ntype = "sql"\nurl = "sqlite:///house.db"\nquery = "{query}"\n'
+    )
+    before = files_in(tmp_path)
+    answer = terminal.invoke(app, ["check", "house"], env={"COLUMNS": "160"})
+    assert answer.exit_code == 0, answer.output
+    for told in ("SQL; station in 'sensor' (guessed)", "unit F (guessed)", "1 rows in = 1 new", "10.00"):
+        assert told in " ".join(answer.output.split())
+    assert files_in(tmp_path) == before
+    assert "leave --as out" in str(terminal.invoke(app, ["check", "house", "--as", "house"]).exception)
+    with sqlite3.connect(tmp_path / "house.db") as database:
+        database.execute("DELETE FROM readings")
+    database.close()
+    assert str(terminal.invoke(app, ["check", "house"]).exception) == "source 'house' offers no row that may be new."
+
+
 def test_check_prints_names_as_they_are(terminal: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "nightcast.toml").write_text('[source."[/x]"]\npath = "in[1]"\n')
     (tmp_path / "in[1]").mkdir()
@@ -184,7 +227,7 @@ def test_check_prints_names_as_they_are(terminal: CliRunner, tmp_path: Path) -> 
     ("words", "complaint"),
     [
         (["check", "."], ". is a folder; name a file in it."),
-        (["check", "gone.csv"], "there is no file gone.csv."),
+        (["check", "gone.csv"], "no file and no source is called 'gone.csv'; configured: sample."),
         (
             ["ingest", "--as", "roof"],
             "--as roof says how to read a file; name the file: nightcast ingest FILE --as roof",
