@@ -16,7 +16,7 @@ run: setup            ## live one night: ingest, verify, train, promote, forecas
 test: check           ## linter, types, import contracts, every test that needs no service
 	@$(BIN)/python -m pytest
 
-test-services: setup  ## tests that need Chromium
+test-services: setup  ## tests that need Chromium and Debian's PostgreSQL
 	@$(BIN)/python -m pytest -m services -n 0 tests/services
 
 check: setup
