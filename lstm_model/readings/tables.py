@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lstm_model.errors import SourceError
+from lstm_model.readings.annotated import is_annotated, read_annotated
 
 OVERFLOW = "(further fields)"
 TOO_MANY_FIELDS = "more fields than the header has columns"
@@ -80,6 +81,12 @@ def read_cells(content: bytes, where: str, delimiter: str | None = None) -> Cell
         raise SourceError(f"{where}: the file is empty; the first line must name the columns.")
     if text.lstrip().startswith("{"):
         return _read_json_lines(text, encoding)
+    if is_annotated(text):
+        frame, lines = read_annotated(text, where, OVERFLOW)
+        fault = pd.Series("", index=frame.index, dtype="str")
+        if OVERFLOW in frame:
+            fault = fault.mask(frame[OVERFLOW] != "", TOO_MANY_FIELDS)
+        return Cells(frame, lines, fault, f"InfluxDB's annotated CSV, {encoding}", delimiter=",")
     return _read_csv(text, encoding, where, delimiter)
 
 
