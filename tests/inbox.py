@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pandas as pd
 from support import store_of
 
 from lstm_model.readings import Quarantine
+from lstm_model.settings import SourceSettings
 
 CLOCK = pd.Timestamp("2024-06-01T00:00Z")
 HOUR = pd.Timedelta("1h")
+SOURCES = Path(__file__).parents[1] / "docs" / "sources.md"
 INBOX = '[source.cellar]\npath = "inbox/*.csv"\n'
 
 
@@ -36,3 +42,9 @@ def flags(workspace):
 def hourly(station, values, start="2024-01-01T00:00Z"):
     times = pd.date_range(start, periods=len(values), freq="1h")
     return [(station, time.isoformat(), value) for time, value in zip(times, values, strict=True)]
+
+
+def documented(name):
+    """A source as the documentation shows it."""
+    blocks = re.findall(r"^```toml\n(.*?)^```$", SOURCES.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return next(SourceSettings(**said["source"][name]) for said in map(tomllib.loads, blocks) if name in said["source"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inbox import CLOCK, kept, quarantined
+from inbox import CLOCK, documented, kept, quarantined
 
 from lstm_model.errors import SettingsError, SourceError
 from lstm_model.readings import IngestReport, ReadingsStore, ingest, ingest_from
@@ -190,6 +190,33 @@ def test_a_query_that_brings_nothing_says_why_that_may_be(house: House, caplog: 
     with caplog.at_level(logging.WARNING):
         house.pull()
     assert 'If its times are numbers, say so: time_format = "epoch_s"' in caplog.text
+
+
+def test_home_assistant_is_read_as_documented(house: House) -> None:
+    hour, rows = 1704067200, 100  # 2024-01-01T00:00Z
+    for statement in (
+        "CREATE TABLE statistics_meta (id INTEGER, statistic_id VARCHAR(255), unit_of_measurement VARCHAR(255))",
+        "CREATE TABLE statistics (metadata_id INTEGER, start_ts FLOAT, mean FLOAT)",
+        "CREATE TABLE states_meta (metadata_id INTEGER, entity_id VARCHAR(255))",
+        "CREATE TABLE states (metadata_id INTEGER, state VARCHAR(255), last_updated_ts FLOAT)",
+        "INSERT INTO statistics_meta VALUES (1, 'sensor.attic_temperature', '°C'), (2, 'sensor.power', 'W')",
+        "INSERT INTO states_meta VALUES (7, 'sensor.cellar_temperature'), (8, 'light.hall')",
+        f"INSERT INTO states VALUES (7, '11.5', {hour + 60.25}), (7, 'unavailable', {hour + 90}), (8, 'on', {hour})",
+    ):
+        house.does(statement)
+    means = [(station, hour + 3600.0 * number, number % 7) for station in (1, 2) for number in range(rows)]
+    house.does("INSERT INTO statistics VALUES (?, ?, ?)", means)
+    workspace = house.workspace()
+    context = Ingestion(workspace, CLOCK).context
+
+    def source(name: str) -> SqlSource:
+        return SqlSource(name, documented(name).model_copy(update={"url": "sqlite:///house.db"}), context)
+
+    report = ingest_from(workspace, [source("home"), source("states")], CLOCK)
+    assert (report.counts.new, report.quarantined) == (rows + 1, 0)
+    assert min(house.kept) == ("sensor.attic_temperature", "01-01 01:00")  # when that hour's mean was known
+    assert max(house.kept) == ("sensor.cellar_temperature", "01-01 00:01")
+    assert ingest_from(workspace, [source("home")], CLOCK).rows_in == 49
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ from threading import Event, Thread
 
 import pandas as pd
 import pytest
+from inbox import documented
 from postgres import Postgres
 from support import store_of
 
 from lstm_model.errors import SettingsError, SourceError
-from lstm_model.readings import IngestReport, Quarantine, ingest
+from lstm_model.readings import IngestReport, Quarantine, ingest, ingest_from
+from lstm_model.readings.ingestion import Ingestion
+from lstm_model.readings.sql import SqlSource
 from lstm_model.workspace import Workspace
 
 pytestmark = pytest.mark.services
@@ -182,11 +185,28 @@ def test_a_stopped_query_is_one_line(house: House, monkeypatch: pytest.MonkeyPat
         house.pull("SELECT 1 AS celsius")
 
 
-def test_many_rows_are_streamed(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cursor of the server's: rows wait there, not here."""
-    from lstm_model.readings.ingestion import Ingestion
-    from lstm_model.readings.sql import SqlSource
+def test_the_tables_of_the_documentation_are_read(house: House) -> None:
+    house.server.does(
+        "DROP TABLE IF EXISTS conditions, readings",
+        "CREATE TABLE conditions (sensor_id text, time timestamptz, temperature float, humidity float)",
+        "INSERT INTO conditions VALUES ('kiln', '2024-01-01Z', 21.5, 40), ('kiln', '2024-01-02Z', NULL, 41)",
+        "CREATE TABLE readings (logger int, measured_at timestamptz, celsius real, written_at timestamptz)",
+        "INSERT INTO readings VALUES (7, '2024-01-01Z', 5, '2024-01-01Z'), (7, '2023-01-01Z', 6, '2024-01-02Z')",
+    )
+    workspace = house.workspace()
+    context = Ingestion(workspace, CLOCK).context
+    address = {"url": house.server.url}
+    plant, loggers = (
+        SqlSource(name, documented(name).model_copy(update=address), context) for name in ("plant", "loggers")
+    )
+    assert ingest_from(workspace, [plant, loggers], CLOCK).counts.new == 3
+    house.server.does("INSERT INTO readings VALUES (7, '2020-01-01Z', 4, '2024-01-03Z')")  # years late
+    assert ingest_from(workspace, [loggers], CLOCK).counts.new == 1
+    assert {station for station, _ in house.kept} == {"kiln", "7"}
 
+
+def test_many_rows_are_streamed(house: House) -> None:
+    """A cursor of the server's: rows wait there, not here."""
     house.server.does(
         "INSERT INTO readings SELECT 'attic', '2000-01-01Z'::timestamptz + n * interval '1 h', 5 "
         "FROM generate_series(1, 150000) n"
