@@ -59,7 +59,9 @@ def test_a_package_brings_a_type_of_source(installed: None, tmp_path: Path) -> N
 
 def test_a_type_that_nobody_brings_lists_the_known_ones(installed: None, tmp_path: Path) -> None:
     here = workspace(tmp_path, '[source.attic]\ntype = "thermometr"\n')
-    with pytest.raises(SettingsError, match="there is no type 'thermometr'; known: files, sample, thermometer"):
+    with pytest.raises(
+        SettingsError, match="there is no type 'thermometr'; known: files, http, sql, sample, thermometer"
+    ):
         ingest(here, CLOCK, CLOCK)
 
 
