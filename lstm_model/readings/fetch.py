@@ -134,11 +134,12 @@ def _get(
 def _answer(url: httpx.URL, headers: Mapping[str, str], seconds: float) -> Iterator[httpx.Response]:
     """The beginning of an answer; all of it must have come within the seconds."""
     at_home = url.host.startswith(_LOOPBACK)  # no proxy reaches this machine's own servers
+    around_proxies = {"http://": None, "https://": None} if at_home else None
     deadline = _Deadline(seconds)
     try:
         with (
             deadline,
-            httpx.Client(timeout=seconds, follow_redirects=False, trust_env=not at_home) as client,
+            httpx.Client(timeout=seconds, follow_redirects=False, mounts=around_proxies) as client,
             client.stream("GET", url, headers=dict(headers), extensions={"trace": deadline.watch}) as response,
         ):
             yield response

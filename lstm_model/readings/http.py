@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ from lstm_model.readings.times import check_format
 from lstm_model.readings.units import units_for
 from lstm_model.secrets import Secrets
 from lstm_model.settings import CovariateSettings, SourceSettings
+
+log = logging.getLogger("nightcast.ingest")
 
 _DAY = pd.Timedelta("1D")
 _FIRST_TIME = pd.Timedelta("365D")
@@ -67,10 +70,14 @@ class HttpSource:
             first = until - _FIRST_TIME
         day, page = first.floor("D"), self._settings.days_per_page * _DAY
         while day <= until:
-            for rows in self._understood(self._fetch(day, min(day + page, until.floor("D") + _DAY))):
-                over = ~(rows.understood["observed_at"] > until)
-                yield rows.only(over)
-            day += page
+            end, came_in = min(day + page, until.floor("D") + _DAY), 0
+            for rows in self._understood(self._fetch(day, end)):
+                rows = rows.only(~(rows.understood["observed_at"] > until))
+                came_in += len(rows.understood)
+                yield rows
+            if not came_in and end <= until:  # what comes after it is taken for newer
+                log.warning("%s has nothing from %s to %s", self._where, f"{day:%Y-%m-%d}", f"{end - _DAY:%Y-%m-%d}")
+            day = end
 
     def confirm(self, taken_at: pd.Timestamp) -> None:
         """Nothing to remember: the newest reading kept says where to go on."""

@@ -145,6 +145,14 @@ def test_what_was_not_known_yet_comes_later(server: WeatherServer, tmp_path: Pat
     assert pull.kept() == truth(server, ["sky"])
 
 
+def test_days_of_which_nothing_is_said_are_told(server: WeatherServer, tmp_path: Path, caplog: Any) -> None:
+    server.truth = [hours(2, START + timedelta(days=9))]
+    with caplog.at_level(logging.WARNING):
+        Pull(tmp_path, server).offered()
+    said = [record.getMessage().removeprefix(f"source 'sky': {server.url} ") for record in caplog.records]
+    assert said == ["has nothing from 2024-01-01 to 2024-01-04", "has nothing from 2024-01-05 to 2024-01-08"]
+
+
 PRANKS: dict[str, Prank] = {
     "500": fails(500),
     "503 and Retry-After": fails(503, Retry_After="3"),
