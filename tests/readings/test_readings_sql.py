@@ -132,6 +132,13 @@ def test_rows_that_make_no_sense_are_quarantined_once(house: House) -> None:
     assert house.pull(everything).counts.new == 2
 
 
+def test_what_a_mended_setting_makes_sense_of_leaves_the_quarantine(house: House) -> None:
+    house.fills(*[("attic", f"2024-01-{day:02d} 00:00:00", day) for day in range(1, 11)])
+    assert house.pull(READINGS, more='timezone = "UTC"\ntime_format = "%d.%m.%Y"').quarantined == 10
+    assert house.pull(READINGS, more='timezone = "UTC"').counts.new == 10
+    assert quarantined(house.workspace()).empty
+
+
 def test_a_query_without_since_is_read_whole(house: House) -> None:
     house.fills(*[("attic", f"2024-01-{day:02d}", day) for day in range(1, 31)])
     house.pull(READINGS)
