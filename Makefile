@@ -17,7 +17,7 @@ test: check           ## linter, types, import contracts, every test that needs 
 	@$(BIN)/python -m pytest
 
 test-services: setup  ## tests that need Chromium and Debian's PostgreSQL
-	@$(BIN)/python -m pytest -m services -n 0 tests/services
+	@$(BIN)/python -m pytest -m services tests/services
 
 check: setup
 	@$(BIN)/ruff check .
