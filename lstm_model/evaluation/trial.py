@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lstm_model.errors import HistoryTooShort
+from lstm_model.errors import HistoryTooShort, SettingsError
 from lstm_model.evaluation.backtest import Backtest, run_backtest
 from lstm_model.evaluation.bands import ratio_band
 from lstm_model.evaluation.baselines import fit_baselines
@@ -16,8 +16,11 @@ from lstm_model.evaluation.gate import CHALLENGER, CHAMPION, Evidence
 from lstm_model.evaluation.trust import level_jump
 from lstm_model.network import Forecaster
 from lstm_model.panel import Panel, build_panel
-from lstm_model.readings import living
+from lstm_model.readings import as_frequency, cadence, living
 from lstm_model.settings import ModelSettings, Settings
+
+_MOST_STEPS_APART = 2
+"""Readings further apart than this leave more than half of the truth unknown, and the gate would refuse for ever."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -
 
     Raises:
         HistoryTooShort: less than `min_days` of history is left to learn from; says when it will be enough.
+        SettingsError: the fleet speaks so seldom that most steps of the grid have no truth to judge by.
     """
     step, gate = settings.model.step, settings.gate
     readings = living(readings, now)
@@ -90,6 +94,12 @@ def gate_window(readings: pd.DataFrame, settings: Settings, now: pd.Timestamp) -
             f"{have:.0f} days of readings are too few to train on: {want:.0f} are needed "
             f"({settings.model.min_days} to learn from, {want - settings.model.min_days:.0f} to judge on)"
             + ("" if begins is None else f"; training begins on {begins.ceil('1D'):%Y-%m-%d}")
+        )
+    apart = cadence(readings[readings["observed_at"] > opens])
+    if apart is not None and apart > _MOST_STEPS_APART * step:
+        raise SettingsError(
+            f"the fleet speaks every {as_frequency(apart)}, and forecasts are made in steps of "
+            f'{settings.model.frequency}: write frequency = "{as_frequency(apart)}" under [model] in nightcast.toml'
         )
     panel = build_panel(readings, step, end=now)
     last = now.floor(step) - settings.model.horizon_time

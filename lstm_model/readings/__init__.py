@@ -1,5 +1,6 @@
 """Stage 1: getting, checking and keeping temperatures. Knows nothing of what they are used for."""
 
+from lstm_model.readings.cadence import as_frequency, cadence
 from lstm_model.readings.check import FileCheck, check_file, check_source
 from lstm_model.readings.ingestion import IngestReport, SourceReport, ingest, ingest_file, ingest_from, retry_quarantine
 from lstm_model.readings.quarantine import Quarantine
@@ -20,6 +21,8 @@ __all__ = [
     "Source",
     "SourceReport",
     "UpsertCounts",
+    "as_frequency",
+    "cadence",
     "check_file",
     "check_source",
     "ingest",

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from support import NOW, fleet_readings, store_of
 
+from lstm_model.errors import SettingsError
 from lstm_model.forecasts import issue_forecast, verify_forecasts
 from lstm_model.registry import promote_challenger, train_candidate
 from lstm_model.workspace import Workspace
@@ -80,3 +81,12 @@ def test_a_station_whose_cadence_changed_half_way_is_forecast_all_the_same(tmp_p
     issue = issue_forecast(workspace, NOW, NOW)
     counts = issue.forecast.dropna(subset="temperature_c").groupby("station_id").size()
     assert counts.to_dict() == {"roof 0": 16, "roof 1": 16, "roof 2": 16}
+
+
+def test_a_fleet_too_slow_for_the_grid_is_refused_in_words(tmp_path: Path) -> None:
+    workspace = workspace_of(tmp_path, "1h")
+    store_of(workspace).upsert(fleet("1D", 100))
+    with pytest.raises(SettingsError, match=r'speaks every 1D, .* steps of 1h: write frequency = "1D" under'):
+        train_candidate(workspace, NOW)
+    issue = issue_forecast(workspace, NOW, NOW)  # which goes out all the same
+    assert issue.forecast["temperature_c"].notna().all()
