@@ -24,15 +24,24 @@ class StationGrid:
 
 def station_grid(
     codes: npt.NDArray[np.intp],
-    times: pd.DatetimeIndex,
+    micros: npt.NDArray[np.int64],
     values: npt.NDArray[np.float64],
     step: pd.Timedelta,
     stations: int,
 ) -> StationGrid:
-    """Put readings, ordered by station and time, onto the steps from the first to the last of them."""
-    cells = times.ceil(step)
-    grid_times = pd.date_range(cells.min(), cells.max(), freq=step)
-    places = ((cells - grid_times[0]) // step).to_numpy(np.intp)
-    grid = np.full((stations, len(grid_times)), np.nan)
-    grid[codes, places] = values  # of several readings in one step the last one stays
-    return StationGrid(grid_times, grid, places)
+    """Put readings, ordered by station and time, onto the steps from the first to the last of them.
+
+    Args:
+        codes: (n,) which station.
+        micros: (n,) time since 1970 in µs.
+        values: (n,) °C.
+        step: the grid's step.
+        stations: how many there are.
+    """
+    cells = -(-micros // (step // pd.Timedelta(1, "us")))
+    first, last = int(cells.min()), int(cells.max())
+    places = cells - first
+    grid = np.full((stations, last - first + 1), np.nan)
+    grid.ravel()[codes * grid.shape[1] + places] = values  # of several readings in one step the last one stays
+    times = pd.date_range(pd.Timestamp(0, tz="UTC") + first * step, periods=grid.shape[1], freq=step)
+    return StationGrid(times, grid, places)

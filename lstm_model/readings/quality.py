@@ -21,10 +21,9 @@ import numpy.typing as npt
 import pandas as pd
 from ioos_qc import qartod
 
-from lstm_model.harmonics import harmonic_design
 from lstm_model.readings.grid import station_grid
 from lstm_model.readings.stations import Stations
-from lstm_model.readings.usual import SMOOTH, Usual, smooth
+from lstm_model.readings.usual import SMOOTH, Usual, may_last, smooth, values_of
 from lstm_model.settings import QualitySettings
 
 GOOD, NOT_EVALUATED, SUSPECT, FAIL = ANY_FLAG = (1, 2, 3, 4)
@@ -36,7 +35,7 @@ _LEAST_FLAT_STEPS = 6
 _FLAT_TOLERANCE_C = 0.01
 _LEAST_NEIGHBOURS = 2
 _ROWS_AT_ONCE = 250_000
-_RULES = 1
+_RULES = 2
 """Raised by one with every change of a check, so that readings kept before are judged anew."""
 
 Flags = npt.NDArray[np.int8]
@@ -96,63 +95,46 @@ class QualityControl:
         known = [self._usual[name] for name in stations if name in self._usual]
         return stations | {neighbour.station_id for usual in known for neighbour in usual.neighbours}
 
-    def assess(self, readings: pd.DataFrame) -> Assessment:
+    def assess(self, readings: pd.DataFrame, unlearned: Flags | None = None) -> Assessment:
         """Judge readings.
 
         Args:
             readings: station_id, observed_at and temperature_c, ordered by station and time, no key twice. Flags
                 are final for readings that lie `reach` within the span of what is given.
+            unlearned: their flags by the checks that need nothing learnt, where those are known already.
         """
-        found = {check: np.zeros(len(readings), np.int8) for check in CHECKS}
-        times, values = pd.DatetimeIndex(readings["observed_at"]), readings["temperature_c"].to_numpy(np.float64)
-        codes, names = pd.factorize(readings["station_id"])
-        own = [str(name) for name in names]
-        for rows in _by_stations(codes):
-            part = _Series(codes[rows], times[rows].as_unit("us").asi8, values[rows], self._step)
-            found["gross range"][rows] = self._gross_range(part, own)
-            found["spike"][rows] = spikes = self._spike(part, own)
-            found["rate of change"][rows] = self._rate_of_change(part, own, spikes)
-            found["flat line"][rows] = self._flat_line(part, own)
-            found["climatology"][rows] = self._climatology(part, own, times[rows])
-        if len(readings):
-            found["neighbours"][:] = self._neighbours(readings, codes, own, times)
-        flags = np.asarray(qartod.qartod_compare(list(found.values())), np.int8)
+        fleet = _Fleet.of(readings)
+        found = {check: np.full(len(readings), NOT_EVALUATED, np.int8) for check in CHECKS}
+        if unlearned is None:
+            self._judge_without_history(fleet, found)
+        if len(readings) and self._usual:
+            self._judge_by_history(fleet, found)
+        flags = _worst([*found.values(), *([] if unlearned is None else [unlearned])])
         return Assessment(flags, {check: flag >= SUSPECT for check, flag in found.items()})
 
-    def _limits(self, name: str, stations: list[str]) -> npt.NDArray[np.float64]:
+    def _limits(self, name: str, stations: Sequence[str]) -> npt.NDArray[np.float64]:
         """(S,) each station's threshold."""
         return np.array([self._stations.limit(name, station, self._settings) for station in stations])
 
-    def _gross_range(self, part: _Series, stations: list[str]) -> Flags:
-        spans = np.stack([self._limits("valid_min_c", stations), self._limits("valid_max_c", stations)], axis=1)
-        different, which = np.unique(spans, axis=0, return_inverse=True)
-        flags = np.full(len(part.values), GOOD, np.int8)
-        for number, span in enumerate(different):
-            rows = which.ravel()[part.codes] == number
-            flags[rows] = qartod.gross_range_test(part.values[rows], fail_span=tuple(span))
-        return flags
+    # ── what a station's own readings say, with nothing learnt ─────────────────────────────────────────────────
 
-    def _spike(self, part: _Series, stations: list[str]) -> Flags:
-        scaled = part.divided(part.values / self._limits("spike_c", stations)[part.codes])
-        flags = qartod.spike_test(scaled, suspect_threshold=1.0, fail_threshold=2.0, method="differential")
-        return np.asarray(flags, np.int8)[part.places]
-
-    def _rate_of_change(self, part: _Series, stations: list[str], spikes: Flags) -> Flags:
-        """A spike is no neighbour to be compared with; a change counts as if it had taken an hour at least."""
-        steady = np.where(spikes >= SUSPECT, np.nan, part.values)
-        scaled = part.divided(steady / self._limits("rate_c_per_hour", stations)[part.codes])
-        # ioos_qc counts whole seconds in nanoseconds from 1970 on; here one of them is a minute, or they overflow.
-        minutes = np.full(len(scaled), 60)
-        minutes[part.places] = np.clip(part.elapsed_minutes, 60, None)
-        flags = qartod.rate_of_change_test(scaled, tinp=_seconds(np.cumsum(minutes)), threshold=1 / 60)
-        flags = np.asarray(flags, np.int8)[part.places]
-        return np.where(flags > FAIL, NOT_EVALUATED, flags).astype(np.int8)
+    def _judge_without_history(self, fleet: _Fleet, found: dict[str, Flags]) -> None:
+        low, high, spike_c, rate, flat_hours = (
+            self._limits(name, fleet.stations)
+            for name in ("valid_min_c", "valid_max_c", "spike_c", "rate_c_per_hour", "flat_hours")
+        )
+        for rows in _by_stations(fleet.codes):
+            part = _Series(fleet.codes[rows], fleet.micros[rows], fleet.values[rows], self._step)
+            outside = (part.values < low[part.codes]) | (part.values > high[part.codes])
+            found["gross range"][rows] = np.where(outside, FAIL, GOOD)
+            found["spike"][rows] = spikes = part.spikes(spike_c[part.codes])
+            found["rate of change"][rows] = part.changes(rate[part.codes], spikes >= SUSPECT)
+            found["flat line"][rows] = self._flat_line(part, flat_hours)
 
     def _flat_steps(self, hours: float) -> int:
         return max(_LEAST_FLAT_STEPS, int(np.ceil(pd.Timedelta(hours=hours) / self._step)))
 
-    def _flat_line(self, part: _Series, stations: list[str]) -> Flags:
-        hours = self._limits("flat_hours", stations)
+    def _flat_line(self, part: _Series, hours: npt.NDArray[np.float64]) -> Flags:
         flags = np.full(len(part.values), NOT_EVALUATED, np.int8)
         for limit in np.unique(hours[hours > 0]):
             rows = (hours == limit)[part.codes]
@@ -160,64 +142,100 @@ class QualityControl:
                 flags[rows] = part.only(rows).held_still(self._flat_steps(limit))
         return flags
 
-    def _climatology(self, part: _Series, stations: list[str], times: pd.DatetimeIndex) -> Flags:
+    # ── what is usual there, and beside it ─────────────────────────────────────────────────────────────────────
+
+    def _judge_by_history(self, fleet: _Fleet, found: dict[str, Flags]) -> None:
+        grid = station_grid(fleet.codes, fleet.micros, fleet.values, self._step, len(fleet.stations))
+        usual = values_of([self._usual.get(name) for name in fleet.stations], grid.times)
+        found["climatology"][:] = self._climatology(fleet, grid.places, usual)
+        anomaly = np.subtract(grid.values, usual, out=usual)
+        for row, name in enumerate(fleet.stations):
+            if name in self._usual and (begins := self._usual[name].begins()) is not None:
+                anomaly[row, grid.times <= begins] = np.nan
+        self._neighbours(fleet, grid.places, anomaly, found["neighbours"])
+
+    def _climatology(self, fleet: _Fleet, places: npt.NDArray[np.intp], usual: npt.NDArray[np.float64]) -> Flags:
         """Beyond so many spreads of what is usual at this hour and season."""
-        flags = np.full(len(part.values), NOT_EVALUATED, np.int8)
-        knows = np.array([name in self._usual and self._usual[name].knows_seasons for name in stations])[part.codes]
-        if not knows.any():
-            return flags
-        for code in np.unique(part.codes[knows]):
-            usual, rows = self._usual[stations[code]], part.codes == code
-            departure = (part.values[rows] - usual.values(times[rows])) / usual.spread_c
-            limit = self._settings.learned_spreads
-            always = {"tspan": ("1678-01-01", "2262-01-01"), "vspan": (-limit, limit)}
-            naive = times[rows].tz_localize(None).to_numpy()
-            verdict = qartod.climatology_test([always], departure, naive, np.zeros(len(departure)))
-            begins = usual.begins()
-            judged = np.ones(len(departure), bool) if begins is None else times[rows] > begins
-            flags[rows] = np.where(judged, verdict, NOT_EVALUATED)
+        flags = np.full(len(fleet.values), NOT_EVALUATED, np.int8)
+        on_grid = fleet.micros % (self._step // pd.Timedelta(1, "us")) == 0
+        for row, name in enumerate(fleet.stations):
+            known, own = self._usual.get(name), fleet.rows_of(row)
+            if known is None or not known.knows_seasons:
+                continue
+            expected = usual[row, places[own]]
+            if not on_grid[own].all():
+                expected = known.values(fleet.times(own))
+            apart = np.abs(fleet.values[own] - expected) > self._settings.learned_spreads * known.spread_c
+            flags[own] = np.where(apart, SUSPECT, GOOD)
+            if (begins := known.begins()) is not None:
+                flags[own][fleet.times(own) <= begins] = NOT_EVALUATED
         return flags
 
     def _neighbours(
-        self, readings: pd.DataFrame, codes: npt.NDArray[np.intp], stations: list[str], times: pd.DatetimeIndex
-    ) -> Flags:
+        self, fleet: _Fleet, places: npt.NDArray[np.intp], anomaly: npt.NDArray[np.float64], flags: Flags
+    ) -> None:
         """Apart from most of its neighbours, for now or for a whole day, where two or more can outvote it."""
-        flags = np.full(len(readings), NOT_EVALUATED, np.int8)
-        row_of = {name: row for row, name in enumerate(stations)}
-        judged = [name for name in stations if name in self._usual and self._usual[name].neighbours]
-        if not judged:
-            return flags
-        grid = station_grid(codes, times, readings["temperature_c"].to_numpy(np.float64), self._step, len(stations))
-        anomaly = grid.values
-        designs: dict[tuple[int, int], npt.NDArray[np.float64]] = {}
-        for name in stations:
-            if (usual := self._usual.get(name)) is None:
-                continue
-            waves = (usual.diurnal, usual.annual)
-            if waves not in designs:
-                designs[waves] = harmonic_design(grid.times, *waves)
-            anomaly[row_of[name]] -= designs[waves] @ np.array(usual.coefficients)
-            if (begins := usual.begins()) is not None:
-                anomaly[row_of[name], grid.times <= begins] = np.nan
-        for name in judged:
-            row, own = row_of[name], self._usual[name]
-            beside = [near for near in own.neighbours if near.station_id in row_of]
+        row_of = {name: row for row, name in enumerate(fleet.stations)}
+        for row, name in enumerate(fleet.stations):
+            near_it = self._usual[name].neighbours if name in self._usual else ()
+            beside = [near for near in near_it if near.station_id in row_of]
             if len(beside) < _LEAST_NEIGHBOURS:
                 continue
             apart = np.stack([anomaly[row] - near.slope * anomaly[row_of[near.station_id]] for near in beside])
-            now = apart / np.array([near.spread_c for near in beside])[:, None]
-            lasting = smooth(apart, self._step) / np.array([near.day_spread_c for near in beside])[:, None]
-            mine = codes == row
-            flags[mine] = np.maximum(self._votes(now), self._votes(lasting))[grid.places[mine]]
-        return flags
+            votes = self._votes(apart, np.array([near.spread_c for near in beside]))
+            day_spreads = np.array([near.day_spread_c for near in beside])
+            if may_last(apart, self._step, self._settings.learned_spreads * day_spreads):
+                votes = np.maximum(votes, self._votes(smooth(apart, self._step), day_spreads))
+            own = fleet.rows_of(row)
+            flags[own] = votes[places[own]]
 
-    def _votes(self, departures: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
+    def _votes(self, departures: npt.NDArray[np.float64], spreads: npt.NDArray[np.float64]) -> Flags:
         """For every step: not evaluated, good, or suspect where most neighbours stand apart on the same side."""
-        limit, here = self._settings.learned_spreads, (~np.isnan(departures)).sum(axis=0)
+        limits, here = self._settings.learned_spreads * spreads[:, None], (~np.isnan(departures)).sum(axis=0)
         with np.errstate(invalid="ignore"):
-            most = np.maximum((departures > limit).sum(axis=0), (departures < -limit).sum(axis=0))
-        enough = here >= _LEAST_NEIGHBOURS
-        return np.where(enough, np.where(2 * most > here, SUSPECT, GOOD), NOT_EVALUATED).astype(np.int8)
+            most = np.maximum((departures > limits).sum(axis=0), (departures < -limits).sum(axis=0))
+        return np.where(here < _LEAST_NEIGHBOURS, NOT_EVALUATED, np.where(2 * most > here, SUSPECT, GOOD)).astype(
+            np.int8
+        )
+
+
+def _worst(verdicts: Sequence[Flags]) -> Flags:
+    """Of several flags the worst; good is better than nothing evaluated."""
+    worst = np.zeros(len(verdicts[0]), np.int8)
+    for verdict in verdicts:
+        np.maximum(worst, np.where(verdict == NOT_EVALUATED, 0, verdict), out=worst)
+    return np.where(worst == 0, NOT_EVALUATED, worst).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """Readings of several stations as arrays, ordered by station and time.
+
+    codes: (n,) which of `stations`. micros: (n,) time since 1970 in µs. values: (n,) °C. starts: (S + 1,) where each
+    station's readings begin.
+    """
+
+    stations: tuple[str, ...]
+    codes: npt.NDArray[np.intp]
+    micros: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    starts: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, readings: pd.DataFrame) -> _Fleet:
+        """Of a table that is ordered so."""
+        codes, names = pd.factorize(readings["station_id"])
+        times, values = pd.DatetimeIndex(readings["observed_at"]), readings["temperature_c"].to_numpy(np.float64)
+        starts = np.searchsorted(codes, np.arange(len(names) + 1))
+        return cls(tuple(map(str, names)), codes, times.as_unit("us").asi8, values, starts)
+
+    def rows_of(self, station: int) -> slice:
+        """Where the readings of a station lie."""
+        return slice(int(self.starts[station]), int(self.starts[station + 1]))
+
+    def times(self, rows: slice) -> pd.DatetimeIndex:
+        """When these readings were observed."""
+        return pd.DatetimeIndex(self.micros[rows].view("datetime64[us]"), tz="UTC")
 
 
 def _by_stations(codes: npt.NDArray[np.intp]) -> Iterator[slice]:
@@ -230,10 +248,6 @@ def _by_stations(codes: npt.NDArray[np.intp]) -> Iterator[slice]:
             begin = int(start)
     if len(codes):
         yield slice(begin, len(codes))
-
-
-def _seconds(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.datetime64]:
-    return counts.astype("datetime64[s]")
 
 
 class _Series:
@@ -252,27 +266,34 @@ class _Series:
         self.codes, self.micros, self.values, self._step = codes, micros, values, step
 
     @cached_property
-    def _divided(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether a reading has no neighbour before it."""
+    def _joined(self) -> npt.NDArray[np.bool_]:
+        """(n + 1,) whether a reading has a neighbour before it; what would follow the last has none."""
         near = _NEXT_STEPS * (self._step // pd.Timedelta(1, "us"))
-        apart = (np.diff(self.codes) != 0) | (np.diff(self.micros) > near)
-        return np.concatenate([[True], apart])
+        beside = (np.diff(self.codes) == 0) & (np.diff(self.micros) <= near)
+        return np.concatenate([[False], beside, [False]])
 
-    @cached_property
-    def places(self) -> npt.NDArray[np.int64]:
-        """(n,) where each reading lies in the divided series."""
-        return np.arange(len(self.values)) + np.cumsum(self._divided)
+    def spikes(self, limits: npt.NDArray[np.float64]) -> Flags:
+        """Off both neighbours in time, on the same side, by more than the limit, or than twice that.
 
-    @property
-    def elapsed_minutes(self) -> npt.NDArray[np.int64]:
-        """(n,) whole minutes since the reading before, 0 where there is none."""
-        return np.where(self._divided, 0, np.diff(self.micros, prepend=0) // 60_000_000)
+        The arithmetic of `ioos_qc.qartod.spike_test`, which takes a turn of Python's for every reading.
+        """
+        change = np.diff(self.values, prepend=np.nan, append=np.nan)
+        before, after = change[:-1], change[1:]
+        least = np.where(before * after < 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+        flags = np.where(least > limits, np.where(least > 2 * limits, FAIL, SUSPECT), GOOD)
+        return np.where(self._joined[:-1] & self._joined[1:], flags, NOT_EVALUATED).astype(np.int8)
 
-    def divided(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Values with NaN at every division and at the end."""
-        series = np.full(len(values) + int(self._divided.sum()) + 1, np.nan)
-        series[self.places] = values
-        return series
+    def changes(self, limits_per_hour: npt.NDArray[np.float64], spikes: npt.NDArray[np.bool_]) -> Flags:
+        """Faster than the limit since the reading before, as `ioos_qc.qartod.rate_of_change_test` has it.
+
+        A spike is no neighbour to be compared with; a change counts as if it had taken an hour at least.
+        """
+        minutes = np.maximum(np.diff(self.micros, prepend=0) // 60_000_000, 60)
+        with np.errstate(invalid="ignore"):
+            fast = np.abs(np.diff(self.values, prepend=np.nan)) * 60 > limits_per_hour * minutes
+        fast &= self._joined[:-1]
+        fast[1:] &= ~spikes[:-1]
+        return np.where(spikes, NOT_EVALUATED, np.where(fast, SUSPECT, GOOD)).astype(np.int8)
 
     def only(self, rows: npt.NDArray[np.bool_]) -> _Series:
         """Some of the stations."""
@@ -286,22 +307,52 @@ class _Series:
         """
         cell = -(-self.micros // (self._step // pd.Timedelta(1, "us")))
         last = np.concatenate([(np.diff(cell) != 0) | (np.diff(self.codes) != 0), [True]])
-        steps = np.diff(cell[last], prepend=0)
-        apart = np.concatenate([[True], np.diff(self.codes[last]) != 0]) | (steps > _NEXT_STEPS)
-        places = np.cumsum(np.where(apart, 2, steps)) - 1
-        series = np.full(int(places[-1]) + 1, np.nan)
-        series[places] = self.values[last]
-        series[places[apart] - 1] = 1e6  # never still across a gap
-        clock = _seconds(np.arange(len(series)))
-        verdict = qartod.flat_line_test(series, clock, suspect_steps, 2 * suspect_steps, _FLAT_TOLERANCE_C)
-        flags = np.full(len(series), GOOD, np.int8)
-        for flag, steps_still in ((SUSPECT, suspect_steps), (FAIL, 2 * suspect_steps)):
-            ends = np.flatnonzero((verdict >= flag) & (verdict <= FAIL))  # a gap is 9
-            change = np.zeros(len(series) + 1, np.int64)
-            np.add.at(change, np.maximum(ends - steps_still, 0), 1)
-            np.add.at(change, ends + 1, -1)
-            flags[np.cumsum(change[:-1]) > 0] = flag
-        return flags[places][np.cumsum(last) - last]
+        cells, codes, values = cell[last], self.codes[last], self.values[last]
+        steps = np.diff(cells, prepend=0)
+        apart = np.concatenate([[True], np.diff(codes) != 0]) | (steps > _NEXT_STEPS)
+        flags = np.full(len(values), GOOD, np.int8)
+        rows = _still_long(values, cells, apart, suspect_steps)
+        if len(rows):
+            apart = apart[rows] | (np.diff(rows, prepend=-2) > 1)
+            flags[rows] = _still(values[rows], steps[rows], apart, suspect_steps)
+        return flags[np.cumsum(last) - last]
+
+
+def _still_long(
+    values: npt.NDArray[np.float64], cells: npt.NDArray[np.int64], apart: npt.NDArray[np.bool_], steps: int
+) -> npt.NDArray[np.intp]:
+    """The few readings among which a line may be flat: where none differs from the one before, and one beyond."""
+    still = ~apart & (np.abs(np.diff(values, prepend=np.nan)) < _FLAT_TOLERANCE_C)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]])))
+    begins, ends = edges[::2] - 1, edges[1::2]  # from the first still reading to the first that is not
+    wanted = cells[ends - 1] - cells[begins] >= steps - _NEXT_STEPS
+    near = np.zeros(len(values) + 2, np.int64)
+    np.add.at(near, np.maximum(begins[wanted] - 1, 0), 1)
+    np.add.at(near, ends[wanted] + 1, -1)
+    return np.flatnonzero(np.cumsum(near[:-2]) > 0)
+
+
+def _still(
+    values: npt.NDArray[np.float64],
+    steps: npt.NDArray[np.int64],
+    apart: npt.NDArray[np.bool_],
+    suspect_steps: int,
+) -> Flags:
+    """`ioos_qc` on readings so many steps after one another, or apart; a run is flagged from its beginning."""
+    places = np.cumsum(np.where(apart, 2, steps)) - 1
+    series = np.full(int(places[-1]) + 1, np.nan)
+    series[places] = values
+    series[places[apart] - 1] = 1e6  # never still across a gap
+    clock = np.arange(len(series)).astype("datetime64[s]")
+    verdict = qartod.flat_line_test(series, clock, suspect_steps, 2 * suspect_steps, _FLAT_TOLERANCE_C)
+    flags = np.full(len(series), GOOD, np.int8)
+    for flag, steps_still in ((SUSPECT, suspect_steps), (FAIL, 2 * suspect_steps)):
+        ends = np.flatnonzero((verdict >= flag) & (verdict <= FAIL))  # a gap is 9
+        change = np.zeros(len(series) + 1, np.int64)
+        np.add.at(change, np.maximum(ends - steps_still, 0), 1)
+        np.add.at(change, ends + 1, -1)
+        flags[np.cumsum(change[:-1]) > 0] = flag
+    return flags[places]
 
 
 def count_by_check(

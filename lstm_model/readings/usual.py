@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import bottleneck
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -30,6 +31,9 @@ _NEIGHBOURS = 4
 _LEAST_SPREAD_C = 0.25
 _OUTLYING = 4.0
 _REFITS = 2
+_FIT_AT_ONCE = 64
+_SAME = 1e-13
+"""Of the normal equations: smaller eigenvalues than so much of the greatest tell nothing."""
 
 Array = npt.NDArray[np.float64]
 
@@ -122,6 +126,17 @@ def week_of(time: pd.Timestamp) -> pd.Timestamp:
     return time.floor(RELEARN_EVERY)
 
 
+def values_of(usual: Sequence[Usual | None], times: pd.DatetimeIndex) -> Array:
+    """(S, T) the usual temperatures of several stations, °C; NaN where nothing is known."""
+    values = np.full((len(usual), len(times)), np.nan)
+    known = {row: each for row, each in enumerate(usual) if each is not None}
+    for waves in {(each.diurnal, each.annual) for each in known.values()}:
+        rows = [row for row, each in known.items() if (each.diurnal, each.annual) == waves]
+        coefficients = np.array([known[row].coefficients for row in rows])
+        values[rows] = coefficients @ harmonic_design(times, *waves).T
+    return values
+
+
 def learn(readings: pd.DataFrame, step: pd.Timedelta) -> dict[str, Usual]:
     """Learn what is usual at every station with a month of history.
 
@@ -132,29 +147,53 @@ def learn(readings: pd.DataFrame, step: pd.Timedelta) -> dict[str, Usual]:
     codes, names = pd.factorize(readings["station_id"])
     if len(names) == 0:
         return {}
-    times = pd.DatetimeIndex(readings["observed_at"])
-    grid = station_grid(codes, times, readings["temperature_c"].to_numpy(np.float64), step, len(names))
-    usual: dict[str, Usual] = {}
-    anomaly = np.full_like(grid.values, np.nan)
-    for row, name in enumerate(names):
-        fitted = _fit(grid.times, grid.values[row], step)
-        if fitted is not None:
-            usual[str(name)] = fitted
-            anomaly[row] = grid.values[row] - fitted.values(grid.times)
-    rows = [row for row, name in enumerate(names) if str(name) in usual]
-    return _with_neighbours(usual, [str(names[row]) for row in rows], anomaly[rows], step)
+    micros = pd.DatetimeIndex(readings["observed_at"]).as_unit("us").asi8
+    grid = station_grid(codes, micros, readings["temperature_c"].to_numpy(np.float64), step, len(names))
+    return learn_from(tuple(map(str, names)), grid.times, grid.values, step)
+
+
+def learn_from(names: Sequence[str], times: pd.DatetimeIndex, values: Array, step: pd.Timedelta) -> dict[str, Usual]:
+    """Learn what is usual at every station with a month of history from values (S, T) on a grid."""
+    waves_of = [_waves_supported(np.flatnonzero(~np.isnan(own)), times, step) for own in values]
+    fitted: dict[int, Usual] = {}
+    for waves in {waves for waves in waves_of if waves is not None}:
+        design = harmonic_design(times, *waves)
+        rows = [row for row, its in enumerate(waves_of) if its == waves]
+        for begin in range(0, len(rows), _FIT_AT_ONCE):
+            some = rows[begin : begin + _FIT_AT_ONCE]
+            fitted |= dict(zip(some, _fit(design, values[some], *waves), strict=True))
+    usual, rows = {names[row]: fitted[row] for row in sorted(fitted)}, sorted(fitted)
+    anomaly = values[rows] - values_of(list(usual.values()), times)
+    return _with_neighbours(usual, list(usual), anomaly, step)
 
 
 def smooth(values: Array, step: pd.Timedelta) -> Array:
     """(k, T) running medians over the last day; NaN where less than half of it is known."""
+    steps, least = _window(step)
+    missing = max(0, steps - values.shape[1])
+    padded = np.pad(values, ((0, 0), (missing, 0)), constant_values=np.nan)
+    return bottleneck.move_median(padded, steps, least, axis=1)[:, missing:]
+
+
+def may_last(values: Array, step: pd.Timedelta, limits: Array) -> bool:
+    """Whether a running median of any row (k, T) can lie further than its limit (k,) from nothing at all."""
+    steps, least = _window(step)
+    with np.errstate(invalid="ignore"):
+        far: npt.NDArray[np.intp] = np.cumsum(np.abs(values) > limits[:, None], axis=1)
+    long_ago = np.pad(far, ((0, 0), (steps, 0)))[:, : far.shape[1]]
+    return bool(np.any(2 * (far - long_ago) >= least))
+
+
+def _window(step: pd.Timedelta) -> tuple[int, int]:
+    """How many steps are a day, and how many of them must be known."""
     steps = max(1, int(SMOOTH / step))
-    frame = pd.DataFrame(values.T)
-    return frame.rolling(steps, min_periods=max(1, steps // 2)).median().to_numpy().T
+    return steps, max(1, steps // 2)
 
 
-def _fit(times: pd.DatetimeIndex, values: Array, step: pd.Timedelta) -> Usual | None:
-    """Least squares that set aside what lies far off; None where there is too little history."""
-    known = np.flatnonzero(~np.isnan(values))
+def _waves_supported(
+    known: npt.NDArray[np.intp], times: pd.DatetimeIndex, step: pd.Timedelta
+) -> tuple[int, int] | None:
+    """How many waves of day and year what is known (its steps) can tell; None where there is too little history."""
     if len(known) == 0:
         return None
     span = times[known[-1]] - times[known[0]]
@@ -163,15 +202,34 @@ def _fit(times: pd.DatetimeIndex, values: Array, step: pd.Timedelta) -> Usual | 
     diurnal, annual = supported_harmonics(span / pd.Timedelta("1D"), step)
     if len(known) < _LEAST_SHARE * annual * (pd.Timedelta(days=ANNUAL_DAYS) / step):
         annual = 0
-    design = harmonic_design(times[known], diurnal, annual)
-    seen = values[known]
-    near = np.ones(len(known), bool)
+    return diurnal, annual
+
+
+def _fit(design: Array, values: Array, diurnal: int, annual: int) -> list[Usual]:
+    """Least squares that set aside what lies far off, for several stations (S, T) with one design (T, terms).
+
+    By normal equations: the products of the design with itself are the same for all stations but for what each has
+    not seen. What a station's readings cannot tell apart shares the smallest coefficients, as in `lstsq`.
+    """
+    near, filled, whole = ~np.isnan(values), np.nan_to_num(values), design.T @ design
     for _ in range(1 + _REFITS):
-        coefficients = np.linalg.lstsq(design[near], seen[near], rcond=None)[0]
-        departure = seen - design @ coefficients
-        spread = _spread(departure)
-        near = np.abs(departure) <= _OUTLYING * spread
-    return Usual(diurnal, annual, tuple(float(c) for c in coefficients), spread)
+        gram = np.stack([_products(design, whole, own) for own in near])
+        right = (filled * near) @ design
+        coefficients = (np.linalg.pinv(gram, rcond=_SAME, hermitian=True) @ right[..., None])[..., 0]
+        departure = values - coefficients @ design.T
+        spreads = np.array([_spread(own) for own in departure])
+        with np.errstate(invalid="ignore"):
+            near = np.abs(departure) <= _OUTLYING * spreads[:, None]
+    return [
+        Usual(diurnal, annual, tuple(float(each) for each in own), float(spread))
+        for own, spread in zip(coefficients, spreads, strict=True)
+    ]
+
+
+def _products(design: Array, whole: Array, wanted: npt.NDArray[np.bool_]) -> Array:
+    """The design's products with itself where it is wanted; of what is wanted and what is not, the fewer are summed."""
+    few = design[wanted] if 2 * wanted.sum() < len(wanted) else design[~wanted]
+    return few.T @ few if 2 * wanted.sum() < len(wanted) else whole - few.T @ few
 
 
 def _spread(departures: Array) -> float:

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ioos_qc import qartod
 
+from lstm_model.harmonics import harmonic_design
 from lstm_model.readings.quality import FAIL, GOOD, SUSPECT, QualityControl
 from lstm_model.readings.stations import Station, Stations
-from lstm_model.readings.usual import Neighbour, Usual, learn
+from lstm_model.readings.usual import Neighbour, Usual, learn, may_last, smooth
 from lstm_model.settings import QualitySettings
 
 HOUR = pd.Timedelta("1h")
@@ -247,3 +249,83 @@ def test_other_limits_have_another_name():
     ]
     assert len({plain.digest, *(other.digest for other in others)}) == 5
     assert plain.digest == QualityControl(QualitySettings(future_minutes=5), HOUR).digest
+
+
+WILD = st.lists(st.sampled_from([np.nan, 10.0, 10.0, 10.004, 11.0, 18.5, 26.0, -30.0]), min_size=3, max_size=80)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WILD)
+def test_arrays_say_what_ioos_qc_says(values):
+    readings = series(values)
+    if readings.empty:
+        return
+    padded = np.array([np.nan, *values, np.nan])  # ioos_qc does not judge what stands at an end
+    spike = qartod.spike_test(padded, suspect_threshold=6.0, fail_threshold=12.0, method="differential")
+    clock = np.arange(len(padded)).astype("datetime64[h]")
+    flat = QualityControl(QualitySettings(flat_hours=6), HOUR)
+    found = flat.assess(readings).found
+    here = ~np.isnan(padded)
+    # What lies beside one or two missing hours is a neighbour here, but not there.
+    whole = here & np.roll(here, 1) & np.roll(here, -1)
+    assert found["spike"][whole[here]].tolist() == (spike[whole] >= SUSPECT).tolist()
+    steady = np.where(np.isin(spike, (SUSPECT, FAIL)) & whole, np.nan, padded)
+    rate = qartod.rate_of_change_test(steady, clock, threshold=15 / 3600)
+    whole &= np.roll(whole, 1) & ~np.isnan(steady) & ~np.isnan(np.roll(steady, 1))
+    assert found["rate of change"][whole[here]].tolist() == (rate[whole] == SUSPECT).tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([np.nan, 10.0, 10.0, 10.0, 10.004, 10.008, 11.0]), min_size=3, max_size=120))
+def test_a_line_is_flat_where_ioos_qc_says_so(values):
+    readings = series(values)
+    if readings.empty:
+        return
+    steps, padded = 6, np.array(values, np.float64)
+    known = np.flatnonzero(~np.isnan(padded))
+    gaps = known[1:][np.diff(known) > 3]
+    padded[gaps - 1] = 1e6  # never still across a gap
+    verdict = qartod.flat_line_test(padded, np.arange(len(padded)).astype("datetime64[s]"), steps, 2 * steps, 0.01)
+    expected = np.zeros(len(padded), bool)
+    for end in np.flatnonzero((verdict == SUSPECT) | (verdict == FAIL)):
+        expected[max(end - steps, 0) : end + 1] = True
+    found = QualityControl(QualitySettings(flat_hours=6), HOUR).assess(readings).found["flat line"]
+    assert found.tolist() == expected[known].tolist()
+
+
+@pytest.mark.parametrize("length", [3, 200])
+def test_running_medians_are_those_of_pandas(length):
+    values = np.round(np.random.default_rng(0).normal(size=(3, length)), 1)
+    values[np.random.default_rng(1).random(values.shape) < 0.3] = np.nan
+    expected = pd.DataFrame(values.T).rolling(24, min_periods=12).median().to_numpy().T
+    np.testing.assert_array_equal(smooth(values, HOUR), expected)
+
+
+def test_what_cannot_last_is_told_without_its_medians():
+    chance = np.random.default_rng(0)
+    for _ in range(200):
+        values = np.where(chance.random((2, 60)) < 0.3, 9.0, 1.0)
+        values[chance.random(values.shape) < 0.3] = np.nan
+        lasts = (np.nan_to_num(np.abs(smooth(values, HOUR))) > 5.0).any()
+        assert may_last(values, HOUR, np.array([5.0, 5.0])) or not lasts
+
+
+def test_a_climatology_is_the_least_squares_fit_of_what_was_seen():
+    times = pd.date_range(START, periods=400 * 24, freq=HOUR)
+    chance = np.random.default_rng(0)
+    values = np.float32(harmonic_design(times, 2, 1).sum(axis=1) + chance.uniform(-2, 2, len(times)))
+    values[chance.random(len(times)) < 0.2] = np.nan
+    (fitted,) = learn(series(values), HOUR).values()
+    seen = ~np.isnan(values)
+    expected = np.linalg.lstsq(harmonic_design(times[seen], 2, 1), values[seen].astype(float), rcond=None)[0]
+    np.testing.assert_allclose(fitted.coefficients, expected, atol=1e-9)
+
+
+def test_a_night_logger_has_the_smallest_coefficients_that_fit():
+    times = pd.date_range(START, periods=300 * 24, freq=HOUR)
+    values = np.full(len(times), np.nan, np.float32)
+    values[3::24] = 10 + np.random.default_rng(0).uniform(-2, 2, 300)
+    (fitted,) = learn(pd.concat([series(values), series(values)]).drop_duplicates(), pd.Timedelta("1h")).values()
+    seen = ~np.isnan(values)
+    expected = np.linalg.lstsq(harmonic_design(times[seen], 2, 0), values[seen].astype(float), rcond=None)[0]
+    np.testing.assert_allclose(fitted.coefficients, expected, atol=1e-6)
