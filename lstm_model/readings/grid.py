@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from lstm_model.readings.fleet import Fleet
 
 
 @dataclass(frozen=True)
@@ -45,3 +48,29 @@ def station_grid(
     grid.ravel()[codes * grid.shape[1] + places] = values  # of several readings in one step the last one stays
     times = pd.date_range(pd.Timestamp(0, tz="UTC") + first * step, periods=grid.shape[1], freq=step)
     return StationGrid(times, grid, places)
+
+
+def grid_by_parts(
+    parts: Iterable[pd.DataFrame], begin: pd.Timestamp, end: pd.Timestamp, step: pd.Timedelta
+) -> tuple[list[str], pd.DatetimeIndex, npt.NDArray[np.float32]]:
+    """Put readings that come in parts onto the steps after `begin` until `end`, so that one part is held at a time.
+
+    Returns:
+        the stations in the order of their names, the times (T,), and the values (S, T) as in `StationGrid`.
+    """
+    times = pd.date_range(begin.ceil(step), end.ceil(step), freq=step)
+    first = int((times[0] - pd.Timestamp(0, tz="UTC")) // step)
+    row_of: dict[str, int] = {}
+    values = np.full((0, len(times)), np.nan, np.float32)
+    for part in parts:
+        fleet = Fleet.of(part)
+        for name in fleet.stations:
+            row_of.setdefault(name, len(row_of))
+        if len(row_of) > len(values):
+            values = np.pad(values, ((0, len(row_of) - len(values)), (0, 0)), constant_values=np.nan)
+        rows = np.array([row_of[name] for name in fleet.stations], np.intp)[fleet.codes]
+        values[rows, -(-fleet.micros // (step // pd.Timedelta(1, "us"))) - first] = fleet.values
+    names = sorted(row_of)
+    if names != list(row_of):
+        values = values[[row_of[name] for name in names]]
+    return names, times, values

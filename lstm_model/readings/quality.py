@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from ioos_qc import qartod
 
+from lstm_model.readings.fleet import Fleet
 from lstm_model.readings.grid import station_grid
 from lstm_model.readings.stations import Stations
 from lstm_model.readings.usual import SMOOTH, Usual, may_last, smooth, values_of
@@ -76,6 +77,11 @@ class QualityControl:
         }
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether anything is known of what is usual."""
+        return bool(self._usual)
+
     @cached_property
     def reach(self) -> pd.Timedelta:
         """How far before and after itself a reading can change flags."""
@@ -95,7 +101,7 @@ class QualityControl:
         known = [self._usual[name] for name in stations if name in self._usual]
         return stations | {neighbour.station_id for usual in known for neighbour in usual.neighbours}
 
-    def assess(self, readings: pd.DataFrame, unlearned: Flags | None = None) -> Assessment:
+    def assess(self, readings: pd.DataFrame | Fleet, unlearned: Flags | None = None) -> Assessment:
         """Judge readings.
 
         Args:
@@ -103,11 +109,11 @@ class QualityControl:
                 are final for readings that lie `reach` within the span of what is given.
             unlearned: their flags by the checks that need nothing learnt, where those are known already.
         """
-        fleet = _Fleet.of(readings)
-        found = {check: np.full(len(readings), NOT_EVALUATED, np.int8) for check in CHECKS}
+        fleet = readings if isinstance(readings, Fleet) else Fleet.of(readings)
+        found = {check: np.full(len(fleet.codes), NOT_EVALUATED, np.int8) for check in CHECKS}
         if unlearned is None:
             self._judge_without_history(fleet, found)
-        if len(readings) and self._usual:
+        if len(fleet.codes) and self._usual:
             self._judge_by_history(fleet, found)
         flags = _worst([*found.values(), *([] if unlearned is None else [unlearned])])
         return Assessment(flags, {check: flag >= SUSPECT for check, flag in found.items()})
@@ -118,7 +124,7 @@ class QualityControl:
 
     # ── what a station's own readings say, with nothing learnt ─────────────────────────────────────────────────
 
-    def _judge_without_history(self, fleet: _Fleet, found: dict[str, Flags]) -> None:
+    def _judge_without_history(self, fleet: Fleet, found: dict[str, Flags]) -> None:
         low, high, spike_c, rate, flat_hours = (
             self._limits(name, fleet.stations)
             for name in ("valid_min_c", "valid_max_c", "spike_c", "rate_c_per_hour", "flat_hours")
@@ -144,7 +150,7 @@ class QualityControl:
 
     # ── what is usual there, and beside it ─────────────────────────────────────────────────────────────────────
 
-    def _judge_by_history(self, fleet: _Fleet, found: dict[str, Flags]) -> None:
+    def _judge_by_history(self, fleet: Fleet, found: dict[str, Flags]) -> None:
         grid = station_grid(fleet.codes, fleet.micros, fleet.values, self._step, len(fleet.stations))
         usual = values_of([self._usual.get(name) for name in fleet.stations], grid.times)
         found["climatology"][:] = self._climatology(fleet, grid.places, usual)
@@ -154,7 +160,7 @@ class QualityControl:
                 anomaly[row, grid.times <= begins] = np.nan
         self._neighbours(fleet, grid.places, anomaly, found["neighbours"])
 
-    def _climatology(self, fleet: _Fleet, places: npt.NDArray[np.intp], usual: npt.NDArray[np.float64]) -> Flags:
+    def _climatology(self, fleet: Fleet, places: npt.NDArray[np.intp], usual: npt.NDArray[np.float64]) -> Flags:
         """Beyond so many spreads of what is usual at this hour and season."""
         flags = np.full(len(fleet.values), NOT_EVALUATED, np.int8)
         on_grid = fleet.micros % (self._step // pd.Timedelta(1, "us")) == 0
@@ -172,7 +178,7 @@ class QualityControl:
         return flags
 
     def _neighbours(
-        self, fleet: _Fleet, places: npt.NDArray[np.intp], anomaly: npt.NDArray[np.float64], flags: Flags
+        self, fleet: Fleet, places: npt.NDArray[np.intp], anomaly: npt.NDArray[np.float64], flags: Flags
     ) -> None:
         """Apart from most of its neighbours, for now or for a whole day, where two or more can outvote it."""
         row_of = {name: row for row, name in enumerate(fleet.stations)}
@@ -205,37 +211,6 @@ def _worst(verdicts: Sequence[Flags]) -> Flags:
     for verdict in verdicts:
         np.maximum(worst, np.where(verdict == NOT_EVALUATED, 0, verdict), out=worst)
     return np.where(worst == 0, NOT_EVALUATED, worst).astype(np.int8)
-
-
-@dataclass(frozen=True)
-class _Fleet:
-    """Readings of several stations as arrays, ordered by station and time.
-
-    codes: (n,) which of `stations`. micros: (n,) time since 1970 in µs. values: (n,) °C. starts: (S + 1,) where each
-    station's readings begin.
-    """
-
-    stations: tuple[str, ...]
-    codes: npt.NDArray[np.intp]
-    micros: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float64]
-    starts: npt.NDArray[np.intp]
-
-    @classmethod
-    def of(cls, readings: pd.DataFrame) -> _Fleet:
-        """Of a table that is ordered so."""
-        codes, names = pd.factorize(readings["station_id"])
-        times, values = pd.DatetimeIndex(readings["observed_at"]), readings["temperature_c"].to_numpy(np.float64)
-        starts = np.searchsorted(codes, np.arange(len(names) + 1))
-        return cls(tuple(map(str, names)), codes, times.as_unit("us").asi8, values, starts)
-
-    def rows_of(self, station: int) -> slice:
-        """Where the readings of a station lie."""
-        return slice(int(self.starts[station]), int(self.starts[station + 1]))
-
-    def times(self, rows: slice) -> pd.DatetimeIndex:
-        """When these readings were observed."""
-        return pd.DatetimeIndex(self.micros[rows].view("datetime64[us]"), tz="UTC")
 
 
 def _by_stations(codes: npt.NDArray[np.intp]) -> Iterator[slice]:

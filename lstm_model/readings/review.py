@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pandas as pd
 
+from lstm_model.readings.grid import grid_by_parts
 from lstm_model.readings.quality import ANY_FLAG, GOOD, NOT_EVALUATED, SUSPECT, QualityControl
 from lstm_model.readings.stations import Stations
 from lstm_model.readings.store import FlagCounts, ReadingsStore
-from lstm_model.readings.usual import LEARN_FROM, LEAST_HISTORY, UsualFile, learn, week_of
+from lstm_model.readings.usual import LEARN_FROM, LEAST_HISTORY, UsualFile, learn_from, week_of
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.ingest")
@@ -47,13 +48,14 @@ def review(workspace: Workspace, store: ReadingsStore, stations: Stations, used:
     if newest is None:
         return FlagCounts()
     week = week_of(newest)
+    unlearned = kept.applied == used == _control(workspace, stations, replace(kept, usual={})).digest
     if workspace.settings.quality.learn and (kept.learned_until is None or week > kept.learned_until):
         kept = _learn(workspace, store, stations, kept, week)
         kept.write(workspace.usual)
     quality = _control(workspace, stations, kept)
     if quality.digest == kept.applied == used:
         return FlagCounts()
-    changed = store.reassess(quality)
+    changed = store.reassess(quality, unlearned)
     replace(kept, applied=quality.digest).write(workspace.usual)
     return changed
 
@@ -77,18 +79,29 @@ def _learn(
         if week - moved.get(name, week - LEARN_FROM) > LEAST_HISTORY:
             moved[name] = week - _MOVED_AFTER
             log.warning("%s has been suspect for three weeks: it is taken to have moved, and learnt anew", name)
-    rows = store.read(before, since=week - LEARN_FROM, flags=(GOOD, NOT_EVALUATED, SUSPECT), columns=["flag"])
-    since = pd.to_datetime(rows["station_id"].map(moved), utc=True)
-    fresh = since.notna() & (rows["observed_at"] > since)
-    usable = rows[fresh | (since.isna() & (rows["flag"] != SUSPECT))]
-    usual = learn(usable, workspace.settings.model.step)
+    since = max(week - LEARN_FROM, min(store.oldest_month() or before, before))
+    months = store.read_by_month(before, since=since, flags=(GOOD, NOT_EVALUATED, SUSPECT), columns=["flag"])
+    step = workspace.settings.model.step
+    names, times, values = grid_by_parts((_usable(rows, moved) for rows in months), since, before, step)
+    usual = learn_from(names, times, values, step)
     usual |= {name: replace(usual[name], since=moved[name].isoformat()) for name in moved if name in usual}
     log.info("learnt what is usual at %d stations before %s", len(usual), f"{week:%Y-%m-%d}")
     return UsualFile(week, usual, None, moved)
 
 
+def _usable(rows: pd.DataFrame, moved: dict[str, pd.Timestamp]) -> pd.DataFrame:
+    """What may be learnt from: what is not suspect; of a station that has moved all that it read there."""
+    trusted = rows["flag"] != SUSPECT
+    if moved:
+        since = pd.to_datetime(rows["station_id"].map(moved), utc=True)
+        trusted = (since.isna() & trusted) | (rows["observed_at"] > since)
+    return rows[trusted]
+
+
 def _shifted(store: ReadingsStore, quality: QualityControl, before: pd.Timestamp) -> list[str]:
     """Stations that read, on most days of the last three weeks, what is usual neither for them nor beside them."""
+    if not quality.has_learned:
+        return []
     begins = before - _MOVED_AFTER
     rows = store.read(before, since=begins - quality.reach, flags=ANY_FLAG)
     found = quality.assess(rows).found

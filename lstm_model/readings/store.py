@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.table import TableMerger
 
 from lstm_model.readings.delta import is_table, open_table, until_committed
+from lstm_model.readings.fleet import Fleet, in_order
 from lstm_model.readings.quality import FAIL, SUSPECT, QualityControl, count_by_check
 
 READINGS_SCHEMA = pa.schema(
@@ -32,7 +36,8 @@ KEY = ["station_id", "observed_at"]
 USABLE_FLAGS = (1, 2)
 FORGET_AFTER = pd.Timedelta(days=30)
 _MOST_SPANS = 50
-_FRESH = "(fresh)"  # no covariate can be called so
+_ROWS_AT_ONCE = 4_000_000
+_MICROSECOND = pd.Timedelta(1, "us")
 
 
 @dataclass(frozen=True)
@@ -121,15 +126,23 @@ class ReadingsStore:
             wanted &= (ds.field("observed_at") > _micros(since)) & (ds.field("month") >= since.strftime("%Y-%m"))
         table = DeltaTable(self._path, version=version)
         wanted_columns += _covariates_kept(table) if covariates else []
-        return _ordered(table.to_pyarrow_dataset().to_table(columns=wanted_columns, filter=wanted)).to_pandas()
+        return in_order(table.to_pyarrow_dataset().to_table(columns=wanted_columns, filter=wanted).to_pandas())
+
+    def read_by_month(
+        self, until: pd.Timestamp, *, since: pd.Timestamp, flags: Sequence[int], columns: Sequence[str] = ()
+    ) -> Iterator[pd.DataFrame]:
+        """What `read` brings, a month at a time, so that it need not all be in memory; of one version."""
+        version = self.version
+        for month in [] if version is None else _months(DeltaTable(self._path, version=version)):
+            begin = pd.Timestamp(f"{month}-01T00:00Z")
+            last = min(until, begin + pd.offsets.MonthBegin() - _MICROSECOND)
+            first = max(since, begin - _MICROSECOND)
+            if first < last:
+                yield self.read(last, since=first, version=version, flags=flags, columns=columns)
 
     def watermark(self, source: str) -> pd.Timestamp | None:
         """Time of the newest reading kept from `source`, or None."""
-        if not is_table(self._path):
-            return None
-        kept = DeltaTable(self._path).to_pyarrow_dataset()
-        newest = pc.max(kept.to_table(columns=["observed_at"], filter=ds.field("source") == source)["observed_at"])
-        return pd.Timestamp(newest.as_py()) if newest.is_valid else None
+        return self._newest(ds.field("source") == source)
 
     def overview(self) -> dict[str, str | int | None]:
         """How many readings and stations are kept, the span of their times, and how many are doubtful."""
@@ -149,14 +162,24 @@ class ReadingsStore:
 
     def newest(self) -> pd.Timestamp | None:
         """Time of the newest reading, or None."""
+        return self._newest(ds.field("source").is_valid())
+
+    def oldest_month(self) -> pd.Timestamp | None:
+        """Just before the first month of which something is kept, or None."""
+        months = _months(DeltaTable(self._path)) if is_table(self._path) else []
+        return pd.Timestamp(f"{months[0]}-01T00:00Z") - _MICROSECOND if months else None
+
+    def _newest(self, wanted: ds.Expression) -> pd.Timestamp | None:
+        """Time of the newest reading of those, looked for from the newest month backwards."""
         if not is_table(self._path):
             return None
         table = DeltaTable(self._path)
-        months = [partition["month"] for partition in table.partitions()]
-        if not months:
-            return None
-        kept = table.to_pyarrow_dataset().to_table(columns=["observed_at"], filter=ds.field("month") == max(months))
-        return pd.Timestamp(pc.max(kept["observed_at"]).as_py())
+        kept = table.to_pyarrow_dataset()
+        for month in reversed(_months(table)):
+            rows = kept.to_table(columns=["observed_at"], filter=wanted & (ds.field("month") == month))
+            if len(rows):
+                return pd.Timestamp(pc.max(rows["observed_at"]).as_py())
+        return None
 
     def upsert(
         self, batch: pd.DataFrame, quality: QualityControl | None = None, *, came_at: pd.Series | None = None
@@ -178,10 +201,10 @@ class ReadingsStore:
 
         def attempt() -> Upsert:
             kept = open_table(self._path, READINGS_SCHEMA, partition_by=["month"])
-            outcome, winners = _plan(kept, batch, quality, came_at)
-            if len(winners):
-                _merge(kept, winners)  # against the very version compared with, or not at all
-            return outcome
+            plan = _plan(kept, batch, quality, came_at)
+            if len(plan.rows):
+                _write(kept, plan)
+            return plan.outcome
 
         return until_committed(attempt)
 
@@ -189,22 +212,29 @@ class ReadingsStore:
         """What `upsert` would do and write, doing nothing."""
         if batch.empty:
             return Upsert(), batch
-        return _plan(DeltaTable(self._path) if is_table(self._path) else None, batch, quality, None)
+        plan = _plan(DeltaTable(self._path) if is_table(self._path) else None, batch, quality, None)
+        return plan.outcome, plan.rows
 
-    def reassess(self, quality: QualityControl) -> FlagCounts:
-        """Judge every kept reading anew, in one commit; none where no flag changes."""
+    def reassess(self, quality: QualityControl, unlearned: bool = False) -> FlagCounts:
+        """Judge every kept reading anew, in one commit; none where no flag changes.
+
+        Args:
+            quality: the checks.
+            unlearned: whether every flag obeys these limits as far as nothing needs to be learnt.
+        """
 
         def attempt() -> FlagCounts:
             if not is_table(self._path):
                 return FlagCounts()
             kept = DeltaTable(self._path)
-            rows = _ordered(kept.to_pyarrow_dataset().to_table()).to_pandas()
-            assessment = quality.assess(rows)
-            changed = assessment.flags != rows["flag"].to_numpy()
-            rows["flag"] = assessment.flags
-            if changed.any():
-                _merge(kept, rows[changed])
-            return _counted(rows[changed], count_by_check(assessment.found, changed))
+            parts, counts = [], FlagCounts()
+            for months in _together(kept):
+                rows, by_check = _reassessed(kept, months, quality, unlearned)
+                counts += _counted(rows, by_check)
+                parts.append(rows)
+            if changed := [rows for rows in parts if len(rows)]:
+                _flag(kept, pd.concat(changed, ignore_index=True))
+            return counts
 
         return until_committed(attempt)
 
@@ -219,10 +249,6 @@ def _micros(time: pd.Timestamp) -> pa.Scalar:
     return pa.scalar(time.to_pydatetime(), pa.timestamp("us", tz="UTC"))
 
 
-def _ordered(table: pa.Table) -> pa.Table:
-    return table.sort_by([("station_id", "ascending"), ("observed_at", "ascending")])
-
-
 def _covariates_of(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if column not in READINGS_SCHEMA.names]
 
@@ -231,16 +257,24 @@ def _covariates_kept(kept: DeltaTable | None) -> list[str]:
     return [] if kept is None else sorted(set(kept.schema().to_arrow().names) - set(READINGS_SCHEMA.names))
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What becomes of a batch, the rows to write for it, and whether the table has a row with the key of any."""
+
+    outcome: Upsert
+    rows: pd.DataFrame
+    overwrites: bool
+
+
 def _plan(
     kept: DeltaTable | None, batch: pd.DataFrame, quality: QualityControl | None, came_at: pd.Series | None
-) -> tuple[Upsert, pd.DataFrame]:
-    """What becomes of a batch, and the rows to write for it."""
+) -> _Plan:
     unsaid = [column for column in _covariates_of(batch) if batch[column].isna().all()]
-    counts, winners = _compare(kept, batch.drop(columns=unsaid), came_at)
+    counts, winners, overwrites = _compare(kept, batch.drop(columns=unsaid), came_at)
     if quality is None or winners.empty:
-        return Upsert(counts), winners
-    winners, flags = _judged(kept, winners, quality)
-    return Upsert(counts, flags), winners
+        return _Plan(Upsert(counts), winners, overwrites)
+    rows, flags, others = _judged(kept, winners, quality)
+    return _Plan(Upsert(counts, flags), rows, overwrites or others)
 
 
 def _scan(kept: DeltaTable | None, filter: ds.Expression, columns: list[str] | None = None) -> pd.DataFrame:
@@ -251,16 +285,21 @@ def _scan(kept: DeltaTable | None, filter: ds.Expression, columns: list[str] | N
 
 def _compare(
     kept: DeltaTable | None, batch: pd.DataFrame, came_at: pd.Series | None
-) -> tuple[UpsertCounts, pd.DataFrame]:
-    """What becomes of each row as if rows arrived one by one, and the rows that must be written.
+) -> tuple[UpsertCounts, pd.DataFrame, bool]:
+    """What becomes of each row as if rows arrived one by one, the rows to write, and whether any of them is kept.
 
     What a row leaves unsaid of a covariate stands: it is as the row before said, within the batch or as kept.
     """
     known_columns = ["temperature_c", *_covariates_kept(kept)]
     measured = [*known_columns, *(column for column in _covariates_of(batch) if column not in known_columns)]
     batch = batch.reindex(columns=[*READINGS_SCHEMA.names, *measured[1:]])
-    months = ds.field("month").isin(batch["month"].unique().tolist())
-    known = _scan(kept, months, [*KEY, "ingested_at", *known_columns])
+    here = ds.field("month").isin(batch["month"].unique().tolist())
+    here &= (ds.field("observed_at") >= _micros(batch["observed_at"].min())) & (
+        ds.field("observed_at") <= _micros(batch["observed_at"].max())
+    )
+    known = _scan(kept, here, [*KEY, "ingested_at", *known_columns])
+    if known.empty and not Fleet.of(batch).repeats.any():
+        return UpsertCounts(new=len(batch)), batch, False
     known = known.rename(columns={column: f"kept {column}" for column in ("ingested_at", *known_columns)})
     rows = batch.reset_index(drop=True).merge(known, on=KEY, how="left", validate="many_to_one")
     too_old = pd.Series(False, rows.index)
@@ -282,25 +321,66 @@ def _compare(
     new = ~there & ~repeated
     counts = UpsertCounts(int(new.sum()), int((~new & ~same).sum()), int((~new & same).sum()) + outdated)
     last = ~rows.duplicated(KEY, keep="last")
-    return counts, rows.loc[last & ~(there & same_as_kept), list(batch.columns)]
+    wanted = last & ~(there & same_as_kept)
+    return counts, rows.loc[wanted, list(batch.columns)], bool(there[wanted].any())
 
 
-def _judged(kept: DeltaTable | None, winners: pd.DataFrame, quality: QualityControl) -> tuple[pd.DataFrame, FlagCounts]:
-    """The winners with their flags, and every kept reading whose flag they change."""
+def _judged(
+    kept: DeltaTable | None, winners: pd.DataFrame, quality: QualityControl
+) -> tuple[pd.DataFrame, FlagCounts, bool]:
+    """The winners with their flags and every kept reading whose flag they change, and whether there is any."""
     spans = _spans(winners["observed_at"], 4 * quality.reach)
     stations = quality.affected_by(set(winners["station_id"].unique()))
     around = _around(kept, spans, 2 * quality.reach, quality.needed_for(stations))
-    rows = pd.concat([around.assign(**{_FRESH: False}), winners.assign(**{_FRESH: True})])
-    rows = rows.drop_duplicates(KEY, keep="last").sort_values(KEY, kind="stable", ignore_index=True)
-    assessment = quality.assess(rows)
-    within = reduce(
-        lambda one, other: one | other,
-        (rows["observed_at"].between(first - quality.reach, last + quality.reach) for first, last in spans),
+    rows = pd.concat([around, winners], ignore_index=True) if len(around) else winners.reset_index(drop=True)
+    fleet = Fleet.of(rows)
+    fleet = fleet.only(~fleet.repeats)  # of what is kept and what came, the latter
+    assessment = quality.assess(fleet)
+    fresh = fleet.rows >= len(around)
+    within = np.zeros(len(fleet.rows), bool)
+    for first, last in spans:
+        begin, end = ((edge.value // 1000) for edge in (first - quality.reach, last + quality.reach))
+        within |= (fleet.micros >= begin) & (fleet.micros <= end)
+    within &= np.array([name in stations for name in fleet.stations])[fleet.codes]
+    written = fresh | (within & (rows["flag"].to_numpy()[fleet.rows] != assessment.flags))
+    result = rows.take(fleet.rows[written]).assign(flag=assessment.flags[written])
+    flags = _counted(result, count_by_check(assessment.found, written))
+    return result, flags, bool((written & ~fresh).any())
+
+
+def _reassessed(
+    kept: DeltaTable, months: Sequence[str], quality: QualityControl, unlearned: bool
+) -> tuple[pd.DataFrame, Counter[str]]:
+    """Key and flag of those readings of some months whose flag changes, and how many each check found of them."""
+    begin = pd.Timestamp(f"{months[0]}-01T00:00Z")
+    end = pd.Timestamp(f"{months[-1]}-01T00:00Z") + pd.offsets.MonthBegin()
+    near = (ds.field("observed_at") >= _micros(begin - quality.reach)) & (
+        ds.field("observed_at") < _micros(end + quality.reach)
     )
-    changed = within & rows["station_id"].isin(stations) & (rows["flag"].to_numpy() != assessment.flags)
-    written = (changed | rows[_FRESH]).to_numpy()
-    rows = rows.drop(columns=_FRESH).assign(flag=assessment.flags)[written]
-    return rows, _counted(rows, count_by_check(assessment.found, written))
+    rows = in_order(_scan(kept, near, ["month", *KEY, "temperature_c", "flag"]))
+    before = rows["flag"].to_numpy()
+    assessment = quality.assess(rows, before if unlearned else None)
+    changed = (assessment.flags != before) & ((rows["observed_at"] >= begin) & (rows["observed_at"] < end)).to_numpy()
+    return rows.assign(flag=assessment.flags)[changed], count_by_check(assessment.found, changed)
+
+
+def _months(kept: DeltaTable) -> list[str]:
+    return sorted(str(partition["month"]) for partition in kept.partitions())
+
+
+def _together(kept: DeltaTable) -> Iterator[list[str]]:
+    """The table's months, as many together as make a load for memory."""
+    sizes = Counter[str]()
+    for action in pa.table(kept.get_add_actions(flatten=True)).to_pylist():
+        sizes[action["partition.month"]] += action["num_records"] or 0
+    together: list[str] = []
+    for month in sorted(sizes):
+        if together and sum(sizes[each] for each in together) + sizes[month] > _ROWS_AT_ONCE:
+            yield together
+            together = []
+        together.append(month)
+    if together:
+        yield together
 
 
 def _counted(rows: pd.DataFrame, by_check: Counter[str]) -> FlagCounts:
@@ -341,23 +421,39 @@ def _around(
     return rows[rows["station_id"].isin(stations)]  # not in the filter: pyarrow cannot compare it with Delta's bounds
 
 
-def _merge(kept: DeltaTable, rows: pd.DataFrame) -> None:
-    """Write rows over those with the same key, all of it in one commit; a column not seen before is added."""
+def _write(kept: DeltaTable, plan: _Plan) -> None:
+    """Write rows, over those with the same key, all of it in one commit; a column not seen before is added."""
     known = _covariates_kept(kept)
-    fresh = [column for column in _covariates_of(rows) if column not in known]
+    fresh = [column for column in _covariates_of(plan.rows) if column not in known]
     schema = pa.schema([*READINGS_SCHEMA, *(pa.field(column, pa.float32()) for column in (*known, *fresh))])
+    came = pa.Table.from_pandas(plan.rows.reindex(columns=schema.names), schema, preserve_index=False)
+    if plan.overwrites:
+        merge = _merger(kept, came, merge_schema=bool(fresh))
+        merge.when_matched_update_all().when_not_matched_insert_all().execute()
+    else:
+        schema_mode: Literal["merge"] | None = "merge" if fresh else None
+        write_deltalake(kept, came, mode="append", schema_mode=schema_mode, commit_properties=_as_compared(kept))
+
+
+def _flag(kept: DeltaTable, rows: pd.DataFrame) -> None:
+    """Give kept readings other flags."""
+    schema = pa.schema([READINGS_SCHEMA.field(name) for name in ("month", *KEY, "flag")])
     came = pa.Table.from_pandas(rows, schema, preserve_index=False)
+    _merger(kept, came).when_matched_update({"flag": "came.flag"}).execute()
+
+
+def _merger(kept: DeltaTable, came: pa.Table, merge_schema: bool = False) -> TableMerger:
     months = ", ".join(f"'{month}'" for month in came["month"].unique().to_pylist())
-    (
-        kept.merge(
-            came,
-            "kept.month = came.month AND kept.station_id = came.station_id "
-            f"AND kept.observed_at = came.observed_at AND kept.month IN ({months})",
-            source_alias="came",
-            target_alias="kept",
-            merge_schema=bool(fresh),
-        )
-        .when_matched_update_all()
-        .when_not_matched_insert_all()
-        .execute()
-    )
+    same = " AND ".join(f"kept.{column} = came.{column}" for column in ("month", *KEY))
+    return kept.merge(
+        came, f"{same} AND kept.month IN ({months})", source_alias="came", target_alias="kept",
+        merge_schema=merge_schema, commit_properties=_as_compared(kept),
+    )  # fmt: skip
+
+
+def _as_compared(kept: DeltaTable) -> CommitProperties:
+    """Against the very version compared with, or not at all: of two that say so at once, one fails.
+
+    A merge would notice by itself that rows came meanwhile; an append would write them twice.
+    """
+    return CommitProperties(app_transactions=[Transaction("readings", kept.version() + 1)])

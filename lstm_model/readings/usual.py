@@ -32,6 +32,7 @@ _LEAST_SPREAD_C = 0.25
 _OUTLYING = 4.0
 _REFITS = 2
 _FIT_AT_ONCE = 64
+_PAIR_AT_ONCE = 2048
 _SAME = 1e-13
 """Of the normal equations: smaller eigenvalues than so much of the greatest tell nothing."""
 
@@ -152,7 +153,9 @@ def learn(readings: pd.DataFrame, step: pd.Timedelta) -> dict[str, Usual]:
     return learn_from(tuple(map(str, names)), grid.times, grid.values, step)
 
 
-def learn_from(names: Sequence[str], times: pd.DatetimeIndex, values: Array, step: pd.Timedelta) -> dict[str, Usual]:
+def learn_from(
+    names: Sequence[str], times: pd.DatetimeIndex, values: npt.NDArray[np.floating], step: pd.Timedelta
+) -> dict[str, Usual]:
     """Learn what is usual at every station with a month of history from values (S, T) on a grid."""
     waves_of = [_waves_supported(np.flatnonzero(~np.isnan(own)), times, step) for own in values]
     fitted: dict[int, Usual] = {}
@@ -161,9 +164,13 @@ def learn_from(names: Sequence[str], times: pd.DatetimeIndex, values: Array, ste
         rows = [row for row, its in enumerate(waves_of) if its == waves]
         for begin in range(0, len(rows), _FIT_AT_ONCE):
             some = rows[begin : begin + _FIT_AT_ONCE]
-            fitted |= dict(zip(some, _fit(design, values[some], *waves), strict=True))
-    usual, rows = {names[row]: fitted[row] for row in sorted(fitted)}, sorted(fitted)
-    anomaly = values[rows] - values_of(list(usual.values()), times)
+            fitted |= dict(zip(some, _fit(design, values[some].astype(np.float64), *waves), strict=True))
+    rows = sorted(fitted)
+    anomaly = np.empty((len(rows), len(times)), np.float32)
+    for begin in range(0, len(rows), _FIT_AT_ONCE):
+        some = rows[begin : begin + _FIT_AT_ONCE]
+        anomaly[begin : begin + len(some)] = values[some] - values_of([fitted[row] for row in some], times)
+    usual = {names[row]: fitted[row] for row in rows}
     return _with_neighbours(usual, list(usual), anomaly, step)
 
 
@@ -240,15 +247,13 @@ def _spread(departures: Array) -> float:
 
 
 def _with_neighbours(
-    usual: dict[str, Usual], names: Sequence[str], anomaly: Array, step: pd.Timedelta
+    usual: dict[str, Usual], names: Sequence[str], anomaly: npt.NDArray[np.float32], step: pd.Timedelta
 ) -> dict[str, Usual]:
     """Give every station the neighbours that tell most about it."""
     if len(names) < 2:
         return usual
     spreads = np.array([usual[name].spread_c for name in names])
-    known = (~np.isnan(anomaly)).astype(np.float64)
-    tame = np.nan_to_num(np.clip(anomaly, -_OUTLYING * spreads[:, None], _OUTLYING * spreads[:, None]))
-    common, together, alone = known @ known.T, tame @ tame.T, tame**2 @ known.T
+    common, together, alone = _shared(anomaly, _OUTLYING * spreads)
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = np.clip(together / alone.T, 0.0, 1.0)  # of a row's station on a column's
         left = (alone - 2 * slope * together + slope**2 * alone.T) / common
@@ -259,8 +264,26 @@ def _with_neighbours(
         best = [int(other) for other in np.argsort(left[row], kind="stable")[:_NEIGHBOURS] if left[row, other] < np.inf]
         found = []
         for other in best:
-            apart = anomaly[row] - slope[row, other] * anomaly[other]
+            apart = anomaly[row] - slope[row, other] * anomaly[other].astype(np.float64)
             lasting = _spread(smooth(apart[None], step)[0])
             found.append(Neighbour(names[other], float(slope[row, other]), _spread(apart), lasting))
         finished[name] = replace(usual[name], neighbours=tuple(found))
     return finished
+
+
+def _shared(anomaly: npt.NDArray[np.float32], limits: Array) -> tuple[Array, Array, Array]:
+    """For every pair of stations (S, S), over the steps that both know: how many, Σ a·b, and Σ a² of the row's.
+
+    Anomalies (S, T) count as no more than each station's limit.
+    """
+    stations, steps = anomaly.shape
+    common, together, alone = (np.zeros((stations, stations)) for _ in range(3))
+    bounds = limits[:, None].astype(np.float32)
+    for begin in range(0, steps, _PAIR_AT_ONCE):
+        part = anomaly[:, begin : begin + _PAIR_AT_ONCE]
+        known = (~np.isnan(part)).astype(np.float32)
+        tame = np.nan_to_num(np.clip(part, -bounds, bounds))
+        common += known @ known.T
+        together += tame @ tame.T
+        alone += tame**2 @ known.T
+    return common, together, alone
