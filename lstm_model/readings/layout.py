@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lstm_model.errors import SettingsError
+from lstm_model.readings.columns import by_value, constant, numbered
 from lstm_model.readings.covariates import came, read_covariates
 from lstm_model.readings.guesses import (
     STATION,
@@ -143,7 +144,8 @@ def recognise(cells: Cells, settings: SourceSettings, name: str, where: str) -> 
         station = FROM_FILE_NAME
     values = pd.concat([frame[column] for column in others]) if wide else frame[temperature]
     numbers = [values, *(frame[each.column] for each in settings.covariates.values() if each.column in columns)]
-    decimal = settings.decimal or guess_decimal(pd.concat([column.astype("str") for column in numbers]))
+    texts_of_numbers = [column.astype("str") for column in numbers if not pd.api.types.is_numeric_dtype(column)]
+    decimal = settings.decimal or (guess_decimal(pd.concat(texts_of_numbers)) if texts_of_numbers else ".")
     texts = _time_texts(frame, time)
     time_format = settings.time_format or ("iso" if _is_time(texts) else guess_format(texts, where))
     said = {entry.name for entry in fields(Layout) if getattr(settings, entry.name, None) is not None}
@@ -179,19 +181,21 @@ def understand(cells: Cells, layout: Layout, stations: Stations, where: str, nam
         cells = _melt(cells, layout)
         ids, values = cells.frame[STATION_CELL].astype("str"), cells.frame[VALUE_CELL]
     elif layout.station == FROM_FILE_NAME:
-        ids = pd.Series(station_in(where), index=cells.frame.index, dtype="str")
+        ids = constant(station_in(where), cells.frame.index)
         values = cells.frame[layout.temperature]
     else:
         ids, values = _texts(cells.frame[layout.station]), cells.frame[layout.temperature]
-    ids = ids.where(ids != "", None)
+    ids = ids.where(ids != "", None) if (ids == "").any() else ids
     texts = _time_texts(cells.frame, layout.time)
     times = read_times(texts, layout.time_format)
-    zones = stations.column("timezone", ids, layout.timezone)
-    zones = zones.where(ids.notna(), layout.timezone or "UTC")  # a row of no station is lost; its file need not be
-    check_zones(times, zones, texts, cells.lines, where, name)
-    # Rows out of quarantine may not show what stood between them; then each is looked at alone.
-    sequences = ids.fillna("") if cells.in_order else pd.Series(range(len(ids)), index=ids.index)
-    observed_at, time_fault = localize(times, zones, sequences)
+    observed_at, time_fault = times.utc, constant("", ids.index)
+    if times.utc.isna().any():
+        zones = stations.column("timezone", ids, layout.timezone)
+        zones = zones.where(ids.notna(), layout.timezone or "UTC")  # a row of no station is lost; its file need not be
+        check_zones(times, zones, texts, cells.lines, where, name)
+        # Rows out of quarantine may not show what stood between them; then each is looked at alone.
+        sequences = ids.fillna("") if cells.in_order else pd.Series(range(len(ids)), index=ids.index)
+        observed_at, time_fault = localize(times, zones, sequences)
     covariates, nulled = read_covariates(cells.frame, layout.covariates, where, layout.decimal)
     understood = pd.DataFrame(
         {
@@ -201,9 +205,8 @@ def understand(cells: Cells, layout: Layout, stations: Stations, where: str, nam
         }
     ).join(covariates)
     fault = cells.fault.where(cells.fault != "", time_fault)
-    position = f"{where}:" + cells.lines.astype("str")
     words = f"{cells.description}; {layout.in_words()}"
-    return RawRows(understood, cells.frame, position, fault, nulled, understood_as=words)
+    return RawRows(understood, cells.frame, numbered(where, cells.lines), fault, nulled, understood_as=words)
 
 
 def station_in(file: str) -> str:
@@ -232,8 +235,11 @@ def _stations_columns(columns: list[str], time: tuple[str, ...]) -> list[str]:
 
 
 def _celsius(values: pd.Series, units: pd.Series) -> pd.Series:
+    different = units.unique()
+    if len(different) == 1:
+        return to_celsius(values, different[0])
     result = pd.Series(float("nan"), index=values.index, dtype="float64")
-    for unit in units.unique():
+    for unit in different:
         result[units == unit] = to_celsius(values[units == unit], unit)
     return result
 
@@ -245,7 +251,7 @@ def _texts(column: pd.Series) -> pd.Series:
     elif pd.api.types.is_object_dtype(column):
         whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in column]
         column = pd.Series(whole, index=column.index, dtype=object)
-    return column.astype("str").where(column.notna(), "").str.strip()
+    return by_value(column, lambda cells: cells.astype("str").where(cells.notna(), "").str.strip())
 
 
 def _is_time(column: pd.Series) -> bool:

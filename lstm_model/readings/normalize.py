@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_model.readings.columns import constant, month_of
 from lstm_model.readings.quality import NOT_EVALUATED
 from lstm_model.readings.sources import RawRows
 from lstm_model.readings.tables import raws_of
@@ -50,29 +51,32 @@ def normalize(
     good = reason == ""
     came_at = pd.Series(ingested_at, index=frame.index) if rows.came_at is None else rows.came_at.fillna(ingested_at)
     came_at = came_at.astype("datetime64[us, UTC]")
-    observed_at = frame.loc[good, "observed_at"].astype("datetime64[us, UTC]")
+    kept, raw, position, came = frame, rows.raw.iloc[:0], rows.position.iloc[:0], came_at
+    if not good.all():
+        kept, raw, position, came = frame[good], rows.raw[~good], rows.position[~good], came_at[good]
+    observed_at = kept["observed_at"].astype("datetime64[us, UTC]")
     readings = pd.DataFrame(
         {
-            "month": observed_at.dt.strftime("%Y-%m"),
-            "station_id": frame.loc[good, "station_id"].astype("str"),
+            "month": month_of(observed_at),
+            "station_id": kept["station_id"].astype("str"),
             "observed_at": observed_at,
-            "temperature_c": frame.loc[good, "temperature_c"].astype("float32"),
+            "temperature_c": kept["temperature_c"].astype("float32"),
             "flag": np.int8(NOT_EVALUATED),
-            "source": source,
-            "ingested_at": came_at[good],
+            "source": constant(source, kept.index),
+            "ingested_at": came,
         }
     )
     covariates = frame.columns.difference(["station_id", "observed_at", "temperature_c"], sort=False)
     quarantined = pd.DataFrame(
         {
-            "raw": raws_of(rows.raw[~good]),
-            "reason": reason[~good],
+            "raw": raws_of(raw),
+            "reason": pd.Series(reason[~good], index=raw.index, dtype="str"),
             "source": source,
-            "position": rows.position[~good],
+            "position": position,
             "ingested_at": came_at[~good],
         }
     )
-    return Normalized(readings.join(frame.loc[good, covariates].astype("float32")), quarantined)
+    return Normalized(readings.assign(**kept[covariates].astype("float32")), quarantined)
 
 
 def _reasons(rows: RawRows, clock: pd.Timestamp, limits: QualitySettings) -> npt.NDArray[np.object_]:
@@ -80,24 +84,18 @@ def _reasons(rows: RawRows, clock: pd.Timestamp, limits: QualitySettings) -> npt
     frame = rows.understood
     temperature = frame["temperature_c"]
     earliest = pd.Timestamp(limits.earliest)
-    return np.select(
-        [
-            rows.fault != "",
-            frame["station_id"].isna(),
-            frame["observed_at"].isna(),
-            frame["observed_at"] > clock + pd.Timedelta(minutes=limits.future_minutes),
-            frame["observed_at"] < earliest,
-            ~np.isfinite(temperature),
-            (temperature < COLDEST_C) | (temperature > HOTTEST_C),
-        ],
-        [
-            rows.fault,
-            "station missing",
-            UNREADABLE,
-            "time lies in the future",
-            f"time lies before {earliest:%Y-%m-%d} (quality.earliest)",
-            "temperature missing or not a number",
-            f"temperature outside {COLDEST_C:g}…{HOTTEST_C:g} °C",
-        ],
-        default="",
-    )
+    tests = {
+        "": rows.fault != "",
+        "station missing": frame["station_id"].isna(),
+        UNREADABLE: frame["observed_at"].isna(),
+        "time lies in the future": frame["observed_at"] > clock + pd.Timedelta(minutes=limits.future_minutes),
+        f"time lies before {earliest:%Y-%m-%d} (quality.earliest)": frame["observed_at"] < earliest,
+        "temperature missing or not a number": ~np.isfinite(temperature),
+        f"temperature outside {COLDEST_C:g}…{HOTTEST_C:g} °C": (temperature < COLDEST_C) | (temperature > HOTTEST_C),
+    }
+    reasons = np.full(len(frame), "", object)
+    for reason, bad in reversed(tests.items()):  # the first that fits is told
+        rejected = bad.to_numpy(bool)
+        if rejected.any():
+            reasons[rejected] = reason or rows.fault[rejected]
+    return reasons

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from lstm_model.errors import SettingsError, SourceError
+from lstm_model.readings.columns import by_value, constant
 from lstm_model.readings.tables import read_cells
 from lstm_model.settings import QualitySettings, Section, Unit, Zone
 
@@ -82,14 +83,14 @@ class Stations:
             known[station.station_id] = station
         return cls(known)
 
-    def column(self, name: str, ids: pd.Series, otherwise: str | float | None) -> pd.Series:
+    def column(self, name: str, ids: pd.Series, otherwise: str | None) -> pd.Series:
         """What the file says in one column for each of these stations, and `otherwise` where it says nothing."""
         said = {
             key: getattr(station, name) for key, station in self.known.items() if getattr(station, name) is not None
         }
-        unique = ids.dropna().unique()
-        values = ids.map({key: said.get(key, otherwise) for key in unique})
-        return values.where(ids.notna(), otherwise)
+        if not said:
+            return pd.Series(otherwise, index=ids.index) if otherwise is None else constant(otherwise, ids.index)
+        return by_value(ids, lambda names: names.map(said).astype(object).where(names.isin(said), otherwise))
 
     def limit(self, name: str, station_id: str, defaults: QualitySettings) -> float:
         """A threshold of quality control for one station."""

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from lstm_model.errors import SourceError
 from lstm_model.readings.annotated import is_annotated, read_annotated
+from lstm_model.readings.columns import constant
 
 OVERFLOW = "(further fields)"
 TOO_MANY_FIELDS = "more fields than the header has columns"
@@ -112,8 +113,8 @@ def _read_parquet(content: bytes, where: str) -> Cells:
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     frame.columns = frame.columns.map(str)
-    rows = pd.Series(range(1, len(frame) + 1), index=frame.index, dtype="int64")
-    return Cells(frame, rows, pd.Series("", index=frame.index), "Parquet")
+    rows = pd.Series(np.arange(1, len(frame) + 1), index=frame.index)
+    return Cells(frame, rows, constant("", frame.index), "Parquet")
 
 
 def _read_json_lines(text: str, encoding: str) -> Cells:

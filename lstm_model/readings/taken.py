@@ -64,8 +64,10 @@ class TakenFile:
     def of(cls, content: bytes, stamp: str, file: str) -> TakenFile:
         """What to remember of a content."""
         end = content.rfind(b"\n") + 1
-        lines = content[:end].count(b"\n")
-        return cls(file, stamp, sha256(content).hexdigest(), sha256(content[:end]).hexdigest(), end, lines)
+        digest = sha256(memoryview(content)[:end])
+        beginning = digest.hexdigest()
+        digest.update(memoryview(content)[end:])
+        return cls(file, stamp, digest.hexdigest(), beginning, end, content.count(b"\n"))
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,17 @@ def read_times(column: pd.Series, time_format: str) -> LocalTimes:
     never = nothing.dt.tz_localize("UTC")
     if pd.api.types.is_datetime64_any_dtype(column):
         return LocalTimes(never, column.dt.as_unit("us"))
-    texts = column.astype("str").str.strip()
+    codes, different = pd.factorize(column.astype("str").str.strip())
+    if 2 * len(different) > len(codes):
+        return _read_texts(pd.Series(different).take(codes).set_axis(column.index), time_format)
+    read = _read_texts(pd.Series(different), time_format)
+    utc, local = (times.take(codes).set_axis(column.index) for times in (read.utc, read.local))
+    return LocalTimes(utc, local)
+
+
+def _read_texts(texts: pd.Series, time_format: str) -> LocalTimes:
+    nothing = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us]")
+    never = nothing.dt.tz_localize("UTC")
     if time_format.startswith("epoch_"):
         numbers = pd.to_numeric(texts, errors="coerce")
         unit = time_format.removeprefix("epoch_")
