@@ -15,7 +15,7 @@ import pandas as pd
 from lstm_model.errors import SettingsError, SourceError
 from lstm_model.readings.files import matching, reread
 from lstm_model.readings.normalize import Normalized, normalize
-from lstm_model.readings.quarantine import Quarantine
+from lstm_model.readings.quarantine import QUARANTINE_SCHEMA, Quarantine
 from lstm_model.readings.review import begin, current_quality, review
 from lstm_model.readings.sources import RawRows, Source, SourceContext, open_source
 from lstm_model.readings.stations import Stations
@@ -26,6 +26,9 @@ from lstm_model.settings import SourceSettings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.ingest")
+
+_ROWS_AT_ONCE = 2_000_000
+"""A source's rows are kept in loads of about so many, so that memory does not grow with its history."""
 
 
 @dataclass(frozen=True)
@@ -126,28 +129,35 @@ class Ingestion:
     def take_in(self, source: Source, now: pd.Timestamp, ingested_at: pd.Timestamp) -> SourceReport:
         """Take in all that a source offers.
 
-        Quarantine first, then readings, then what remembers that they came: killed anywhere, the next run reads
-        the same rows again and finishes. What was read before a source broke is taken in all the same.
+        Load after load: quarantine first, then readings; then what remembers that they came. Killed anywhere, the
+        next run reads the same rows again and finishes. What was read before a source broke is taken in all the same.
         """
-        batches: list[tuple[RawRows, Normalized]] = []
-        trouble: SourceError | SettingsError | None = None
-        try:
-            for rows in source.read(self.store.watermark(source.name), now):
-                batches.append((rows, self._normalize(rows, source.name, ingested_at)))
-        except (SourceError, SettingsError) as error:
-            trouble = error
         report = SourceReport(source.name, 0, UpsertCounts(), 0)
-        if batches:
-            report = self._keep(source.name, batches)
+        batches: list[tuple[RawRows, Normalized]] = []
+        reader, trouble = source.read(self.store.watermark(source.name), now), None
+        while True:
+            try:
+                rows = next(reader, None)
+            except (SourceError, SettingsError) as error:
+                rows, trouble = None, error
+            if rows is not None:
+                batches.append((rows, self._normalize(rows, source.name, ingested_at)))
+            if batches and (rows is None or sum(len(rows.raw) for rows, _ in batches) >= _ROWS_AT_ONCE):
+                report += self._keep(source.name, batches)
+                batches = []
+            if rows is None:
+                break
         source.confirm(ingested_at)
         return replace(report, trouble=trouble)
 
     def _keep(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> SourceReport:
-        """Keep what a source brought: at once, so that what a later file corrects is never seen wrong."""
+        """Keep what a source brought: a load at once, so that what a later file corrects is not seen wrong."""
         # What is understood anew goes first, in the order it came: it must not undo what came after it.
         batches = sorted(batches, key=lambda batch: _came_first(batch[0], self.clock))
         readings = pd.concat([batch.readings for _, batch in batches], ignore_index=True)
-        came_at = pd.concat([_came_at(rows, batch.readings) for rows, batch in batches], ignore_index=True)
+        came_at = None
+        if any(rows.came_at is not None for rows, _ in batches):
+            came_at = pd.concat([_came_at(rows, batch.readings) for rows, batch in batches], ignore_index=True)
         news = [batch.quarantined for rows, batch in batches if not rows.second_look]
         rejected = pd.concat([*news, batches[0][1].quarantined.iloc[:0]], ignore_index=True)
         self.quarantine.keep(rejected)
@@ -161,6 +171,8 @@ class Ingestion:
     def _healed(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> pd.DataFrame:
         """Rows that lay in quarantine and are readings now: later rows or a mended setting made sense of them."""
         waiting = self.context.waiting(name)
+        if not waiting:
+            return QUARANTINE_SCHEMA.empty_table().to_pandas()
         positions = {position for position, _ in waiting}
         parts = [pd.DataFrame({"position": [], "raw": []}, dtype="str")]
         for rows, batch in batches:

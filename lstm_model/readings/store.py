@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -118,27 +119,25 @@ class ReadingsStore:
         Returns:
             station_id (str), observed_at (UTC), temperature_c (float32), ordered by station and time.
         """
-        wanted_columns = [*KEY, "temperature_c", *columns]
         if not is_table(self._path):
             return READINGS_SCHEMA.empty_table().select([*KEY, "temperature_c"]).to_pandas()
-        wanted = (ds.field("observed_at") <= _micros(until)) & ds.field("flag").isin(list(flags))
-        if since is not None:
-            wanted &= (ds.field("observed_at") > _micros(since)) & (ds.field("month") >= since.strftime("%Y-%m"))
         table = DeltaTable(self._path, version=version)
-        wanted_columns += _covariates_kept(table) if covariates else []
-        return in_order(table.to_pyarrow_dataset().to_table(columns=wanted_columns, filter=wanted).to_pandas())
+        further = [*columns, *(_covariates_kept(table) if covariates else [])]
+        return in_order(_between(table, since, until, flags, further))
 
     def read_by_month(
         self, until: pd.Timestamp, *, since: pd.Timestamp, flags: Sequence[int], columns: Sequence[str] = ()
     ) -> Iterator[pd.DataFrame]:
-        """What `read` brings, a month at a time, so that it need not all be in memory; of one version."""
-        version = self.version
-        for month in [] if version is None else _months(DeltaTable(self._path, version=version)):
+        """What `read` brings, in no order but a month at a time, so that it need not all be in memory."""
+        if not is_table(self._path):
+            return
+        kept = DeltaTable(self._path)
+        for month in _months(kept):
             begin = pd.Timestamp(f"{month}-01T00:00Z")
             last = min(until, begin + pd.offsets.MonthBegin() - _MICROSECOND)
             first = max(since, begin - _MICROSECOND)
             if first < last:
-                yield self.read(last, since=first, version=version, flags=flags, columns=columns)
+                yield _between(kept, first, last, flags, columns)
 
     def watermark(self, source: str) -> pd.Timestamp | None:
         """Time of the newest reading kept from `source`, or None."""
@@ -237,6 +236,16 @@ class ReadingsStore:
             return counts
 
         return until_committed(attempt)
+
+
+def _between(
+    table: DeltaTable, since: pd.Timestamp | None, until: pd.Timestamp, flags: Sequence[int], columns: Sequence[str]
+) -> pd.DataFrame:
+    """Readings observed after `since` and not after `until`, in no order."""
+    wanted = (ds.field("observed_at") <= _micros(until)) & ds.field("flag").isin(list(flags))
+    if since is not None:
+        wanted &= (ds.field("observed_at") > _micros(since)) & (ds.field("month") >= since.strftime("%Y-%m"))
+    return _scan(table, wanted, [*KEY, "temperature_c", *columns])
 
 
 def living(readings: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
@@ -343,9 +352,18 @@ def _judged(
         within |= (fleet.micros >= begin) & (fleet.micros <= end)
     within &= np.array([name in stations for name in fleet.stations])[fleet.codes]
     written = fresh | (within & (rows["flag"].to_numpy()[fleet.rows] != assessment.flags))
-    result = rows.take(fleet.rows[written]).assign(flag=assessment.flags[written])
+    if len(fleet.rows) == len(rows) and written.all():
+        result = rows.assign(flag=_scattered(assessment.flags, fleet.rows))
+    else:
+        result = rows.take(fleet.rows[written]).assign(flag=assessment.flags[written])
     flags = _counted(result, count_by_check(assessment.found, written))
     return result, flags, bool((written & ~fresh).any())
+
+
+def _scattered(values: npt.NDArray[np.int8], rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int8]:
+    result = np.empty_like(values)
+    result[rows] = values
+    return result
 
 
 def _reassessed(
@@ -357,11 +375,14 @@ def _reassessed(
     near = (ds.field("observed_at") >= _micros(begin - quality.reach)) & (
         ds.field("observed_at") < _micros(end + quality.reach)
     )
-    rows = in_order(_scan(kept, near, ["month", *KEY, "temperature_c", "flag"]))
-    before = rows["flag"].to_numpy()
-    assessment = quality.assess(rows, before if unlearned else None)
-    changed = (assessment.flags != before) & ((rows["observed_at"] >= begin) & (rows["observed_at"] < end)).to_numpy()
-    return rows.assign(flag=assessment.flags)[changed], count_by_check(assessment.found, changed)
+    rows = _scan(kept, near, ["month", *KEY, "temperature_c", "flag"])
+    fleet = Fleet.of(rows)
+    before = rows["flag"].to_numpy()[fleet.rows]
+    assessment = quality.assess(fleet, before if unlearned else None)
+    within = (fleet.micros >= begin.value // 1000) & (fleet.micros < end.value // 1000)
+    changed = within & (assessment.flags != before)
+    result = rows.take(fleet.rows[changed]).assign(flag=assessment.flags[changed])
+    return result, count_by_check(assessment.found, changed)
 
 
 def _months(kept: DeltaTable) -> list[str]:
