@@ -47,9 +47,10 @@ def guess_decimal(values: pd.Series) -> str:
     """The decimal sign that more of the values are written with."""
     if pd.api.types.is_numeric_dtype(values):
         return "."
-    texts = values.astype("str").str.strip()
-    commas = texts.str.fullmatch(r"[-−+]?\d+(?:\.\d{3})*,\d+").sum()
-    points = texts.str.fullmatch(r"[-−+]?\d*\.\d+").sum()
+    times = values.astype("str").value_counts()
+    texts = times.index.to_series().str.strip()
+    commas = times[texts.str.fullmatch(r"[-−+]?\d+(?:\.\d{3})*,\d+")].sum()
+    points = times[texts.str.fullmatch(r"[-−+]?\d*\.\d+")].sum()
     return "," if commas > points else "."
 
 

@@ -250,8 +250,12 @@ def _texts(column: pd.Series) -> pd.Series:
         column = column.astype("Int64")
     elif pd.api.types.is_object_dtype(column):
         whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in column]
-        column = pd.Series(whole, index=column.index, dtype=object)
-    return by_value(column, lambda cells: cells.astype("str").where(cells.notna(), "").str.strip())
+        return _stripped(pd.Series(whole, index=column.index, dtype=object))
+    return by_value(column, _stripped)
+
+
+def _stripped(column: pd.Series) -> pd.Series:
+    return column.astype("str").where(column.notna(), "").str.strip()
 
 
 def _is_time(column: pd.Series) -> bool:

@@ -115,13 +115,12 @@ def read_times(column: pd.Series, time_format: str) -> LocalTimes:
     nothing = pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return LocalTimes(column.dt.tz_convert("UTC").dt.as_unit("us"), nothing)
-    never = nothing.dt.tz_localize("UTC")
     if pd.api.types.is_datetime64_any_dtype(column):
-        return LocalTimes(never, column.dt.as_unit("us"))
-    codes, different = pd.factorize(column.astype("str").str.strip())
+        return LocalTimes(nothing.dt.tz_localize("UTC"), column.dt.as_unit("us"))
+    codes, different = pd.factorize(column.astype("str"), use_na_sentinel=False)
     if 2 * len(different) > len(codes):
-        return _read_texts(pd.Series(different).take(codes).set_axis(column.index), time_format)
-    read = _read_texts(pd.Series(different), time_format)
+        return _read_texts(column.astype("str").str.strip(), time_format)
+    read = _read_texts(pd.Series(different, dtype="str").str.strip(), time_format)
     utc, local = (times.take(codes).set_axis(column.index) for times in (read.utc, read.local))
     return LocalTimes(utc, local)
 

@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from lstm_model.readings.columns import by_value
+
 _TO_OURS: dict[str, dict[str, tuple[float, float]]] = {  # suffix of our column: their unit: (factor, offset)
     "c": {"C": (1.0, 0.0), "F": (5 / 9, -160 / 9), "K": (1.0, -273.15)},
     "hpa": {"hPa": (1.0, 0.0), "mbar": (1.0, 0.0), "Pa": (0.01, 0.0), "kPa": (10.0, 0.0),
@@ -46,6 +48,12 @@ def numbers_of(values: pd.Series, decimal: str = ".") -> pd.Series:
     """Numbers from whatever came; what is none becomes NaN."""
     if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
         return values.astype("float64")
+    if pd.api.types.is_object_dtype(values):  # in which True and 1 are the same, but not as texts
+        return _numbers_in(values, decimal)
+    return by_value(values, lambda different: _numbers_in(different, decimal))
+
+
+def _numbers_in(values: pd.Series, decimal: str) -> pd.Series:
     texts = values.astype("str").str.strip().str.replace("−", "-", regex=False)
     if decimal == ",":  # a point can then only group thousands, but not in a number that JSON brought as such
         meant = texts.str.fullmatch(r"[^.]*|[-+]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")

@@ -244,3 +244,16 @@ def test_a_fault_is_known_again_from_quarantine():
     cells = read("who,when\na,1\nb,2,3\n")
     assert cells_of_raw([raw_json(row) for row in rows(cells)]).fault.tolist() == ["", TOO_MANY_FIELDS]
     assert cells_of_raw(['{"who": "a"}', '{"(line)": "{oops"}']).fault.tolist() == ["", NO_OBJECT]
+
+
+LINE = st.lists(st.sampled_from(["", " ", "attic", "1,5", "−3", "\u2028", "\x0b"]), max_size=4).map(";".join)
+
+
+@given(st.lists(LINE, max_size=6), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_a_regular_file_is_read_as_any_other(lines, ending, ended):
+    """A quote anywhere makes a file irregular, so that it is read row by row."""
+    below = ending.join(["", *lines]) + ending * ended
+    quick, forgiving = read(f"who;when;what{below}"), read(f'"who";when;what{below}')
+    pd.testing.assert_frame_equal(quick.frame, forgiving.frame)
+    assert quick.lines.tolist() == forgiving.lines.tolist()
+    assert quick.fault.tolist() == forgiving.fault.tolist()
