@@ -131,7 +131,8 @@ def our_panel(home: Path, night: str) -> int:
     from lstm_model.workspace import Workspace
 
     workspace, now = Workspace.find(home, {}), pd.Timestamp(night)
-    panel = build_panel(ReadingsStore(workspace.readings).read(now), workspace.settings.model.step, end=now)
+    readings = ReadingsStore(workspace.readings).read(now, ordered=False)
+    panel = build_panel(readings, workspace.settings.model.step, end=now)
     return int(np.isfinite(panel.temperature_c).sum())
 
 

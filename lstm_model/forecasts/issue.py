@@ -62,7 +62,7 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     settings = workspace.settings.model
     store = ReadingsStore(workspace.readings)
     readings_version = store.version
-    panel = living_panel(store.read(now, version=readings_version, covariates=True), settings, now)
+    panel = living_panel(store.read(now, version=readings_version, covariates=True, ordered=False), settings, now)
 
     forecast, faults = climb_down(panel, _ladder(workspace, panel, now), settings.horizon)
     if lost := len(panel.stations) - forecast["station_id"].nunique():

@@ -11,6 +11,9 @@ import pandas as pd
 
 FloatArray = npt.NDArray[np.float32]
 
+_EPOCH = pd.Timestamp(0, tz="UTC")
+_NANOSECONDS = {"us": 1000, "ns": 1}
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -107,33 +110,46 @@ def build_panel(
         ValueError: no readings and no explicit bounds, or times without a zone.
     """
     observed_at = pd.DatetimeIndex(readings["observed_at"])
+    if observed_at.unit in ("s", "ms"):  # steps may be finer
+        observed_at = observed_at.as_unit("us")
     if observed_at.tz is None:
         raise ValueError("observed_at: times without a zone; localise them first, for example with tz_localize('UTC')")
-    cell = observed_at.tz_convert("UTC").ceil(step)
+    cell, ticks = _cells(observed_at, step)
     if len(cell) == 0 and (start is None or end is None):
         raise ValueError("no readings to build a panel from")
-    if (start is not None and end is None and cell.max() < start) or (
-        end is not None and start is None and cell.min() > end
-    ):
+    first, last = (_EPOCH + int(edge) * step for edge in (cell.min(), cell.max())) if len(cell) else (start, end)
+    if (start is not None and end is None and last < start) or (end is not None and start is None and first > end):
         raise ValueError(f"no readings from {start or 'the beginning'} to {end or 'the end'}")
     times = pd.date_range(
-        cell.min() if start is None else start.ceil(step), cell.max() if end is None else end.floor(step), freq=step
+        first if start is None else start.ceil(step), last if end is None else end.floor(step), freq=step
     )
-    names = tuple(sorted(readings["station_id"].astype(str).unique())) if stations is None else stations
-    row = pd.Index(names).get_indexer(readings["station_id"].astype(str))
-    column = times.get_indexer(cell)
-    kept = np.flatnonzero((row >= 0) & (column >= 0) & ((end is None) | (observed_at <= (end or times[-1]))))
-    kept = kept[np.argsort(observed_at[kept], kind="stable")]
+    codes, found = pd.factorize(readings["station_id"].astype("str"), use_na_sentinel=False)
+    names = tuple(sorted(map(str, found))) if stations is None else stations
+    row = pd.Index(names).get_indexer(pd.Index(found))[codes]
+    column = cell - ((times[0] - _EPOCH) // step if len(times) else 0)
+    place = np.where((row >= 0) & (column >= 0) & (column < len(times)), row * len(times) + column, -1)
+    if end is not None:
+        place[ticks > end.as_unit("ns").value // _NANOSECONDS[observed_at.unit]] = -1
 
     def gridded(values: pd.Series) -> FloatArray:
-        grid = np.full((len(names), len(times)), np.nan, np.float32)
-        said = kept[values.notna().to_numpy()[kept]]
-        grid[row[said], column[said]] = values.to_numpy(np.float32)[said]
-        return grid
+        numbers = values.to_numpy(np.float32)
+        said = np.flatnonzero((place >= 0) & ~np.isnan(numbers))
+        grid = np.full(len(names) * len(times), np.nan, np.float32)
+        grid[place[said]] = numbers[said]
+        if np.count_nonzero(~np.isnan(grid)) < len(said):  # several within one step
+            said = said[np.argsort(ticks[said], kind="stable")]
+            grid[place[said]] = numbers[said]
+        return grid.reshape(len(names), len(times))
 
     others = readings.drop(columns=["station_id", "observed_at", "temperature_c"]).select_dtypes("floating")
     covariates = {str(name): gridded(others[name]) for name in others if others[name].notna().any()}
     return Panel(names, times, gridded(readings["temperature_c"]), covariates)
+
+
+def _cells(observed_at: pd.DatetimeIndex, step: pd.Timedelta) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(n,) the step, counted from 1970, that each time lies in, and the time in its own unit."""
+    ticks = observed_at.tz_convert("UTC").asi8
+    return -(-ticks // (step // pd.Timedelta(1, observed_at.unit))), ticks
 
 
 def _padded(values: FloatArray, before: int, after: int) -> FloatArray:

@@ -180,7 +180,7 @@ def _gather(
         ModelUnavailable: the challenger cannot be loaded.
     """
     settings = workspace.settings
-    readings = ReadingsStore(workspace.readings).read(now, covariates=True)
+    readings = ReadingsStore(workspace.readings).read(now, covariates=True, ordered=False)
     window = gate_window(readings, settings, now)
     forecaster = load_forecaster(challenger, now)
     standing = None

@@ -198,3 +198,20 @@ def test_covariates_stay_beside_the_temperature(change, expected):
     np.testing.assert_array_equal(panel.temperature_c, [expected])
     assert len(panel.times) == len(expected)
     assert panel.step == HOUR
+
+
+def test_rows_in_any_order_make_the_same_panel():
+    """Also where a step holds several readings: the latest stays."""
+    times = pd.date_range("2024-01-01T00:07Z", periods=60, freq="20min").as_unit("us")
+    rows = pd.DataFrame(
+        {
+            "station_id": np.repeat(["b", "a"], len(times)),
+            "observed_at": [*times, *times],
+            "temperature_c": np.arange(2.0 * len(times)),
+            "pressure_hpa": np.where(np.arange(2 * len(times)) % 3 == 0, np.nan, 1000.0 + np.arange(2 * len(times))),
+        }
+    )
+    panel, shuffled = (build_panel(each, pd.Timedelta("1h")) for each in (rows, rows.sample(frac=1, random_state=0)))
+    np.testing.assert_array_equal(panel.temperature_c, shuffled.temperature_c)
+    np.testing.assert_array_equal(panel.covariates["pressure_hpa"], shuffled.covariates["pressure_hpa"])
+    assert panel.temperature_c[0, :2].tolist() == [62.0, 65.0]
