@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Usual:
 
     def as_data(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        return {**vars(self), "neighbours": [dict(vars(near)) for near in self.neighbours]}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Usual:
