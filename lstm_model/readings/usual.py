@@ -37,6 +37,7 @@ _SAME = 1e-13
 """Of the normal equations: smaller eigenvalues than so much of the greatest tell nothing."""
 
 Array = npt.NDArray[np.float64]
+Float32s = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,11 @@ def learn(readings: pd.DataFrame, step: pd.Timedelta) -> dict[str, Usual]:
         return {}
     micros = pd.DatetimeIndex(readings["observed_at"]).as_unit("us").asi8
     grid = station_grid(codes, micros, readings["temperature_c"].to_numpy(np.float64), step, len(names))
-    return learn_from(tuple(map(str, names)), grid.times, grid.values, step)
+    return learn_from(tuple(map(str, names)), grid.times, grid.values.astype(np.float32), step)
 
 
-def learn_from(
-    names: Sequence[str], times: pd.DatetimeIndex, values: npt.NDArray[np.floating], step: pd.Timedelta
-) -> dict[str, Usual]:
-    """Learn what is usual at every station with a month of history from values (S, T) on a grid."""
+def learn_from(names: Sequence[str], times: pd.DatetimeIndex, values: Float32s, step: pd.Timedelta) -> dict[str, Usual]:
+    """Learn what is usual at every station with a month of history from values (S, T) on a grid, which are used up."""
     waves_of = [_waves_supported(np.flatnonzero(~np.isnan(own)), times, step) for own in values]
     fitted: dict[int, Usual] = {}
     for waves in {waves for waves in waves_of if waves is not None}:
@@ -166,10 +165,10 @@ def learn_from(
             some = rows[begin : begin + _FIT_AT_ONCE]
             fitted |= dict(zip(some, _fit(design, values[some].astype(np.float64), *waves), strict=True))
     rows = sorted(fitted)
-    anomaly = np.empty((len(rows), len(times)), np.float32)
+    anomaly = values if len(rows) == len(values) else values[rows]
     for begin in range(0, len(rows), _FIT_AT_ONCE):
         some = rows[begin : begin + _FIT_AT_ONCE]
-        anomaly[begin : begin + len(some)] = values[some] - values_of([fitted[row] for row in some], times)
+        anomaly[begin : begin + len(some)] -= values_of([fitted[row] for row in some], times)
     usual = {names[row]: fitted[row] for row in rows}
     return _with_neighbours(usual, list(usual), anomaly, step)
 
@@ -247,37 +246,38 @@ def _spread(departures: Array) -> float:
 
 
 def _with_neighbours(
-    usual: dict[str, Usual], names: Sequence[str], anomaly: npt.NDArray[np.float32], step: pd.Timedelta
+    usual: dict[str, Usual], names: Sequence[str], anomaly: Float32s, step: pd.Timedelta
 ) -> dict[str, Usual]:
     """Give every station the neighbours that tell most about it."""
     if len(names) < 2:
         return usual
     spreads = np.array([usual[name].spread_c for name in names])
     common, together, alone = _shared(anomaly, _OUTLYING * spreads)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slope = np.clip(together / alone.T, 0.0, 1.0)  # of a row's station on a column's
-        left = (alone - 2 * slope * together + slope**2 * alone.T) / common
-    left[(common < _LEAST_COMMON / step) | np.isnan(left)] = np.inf
-    np.fill_diagonal(left, np.inf)
     finished = dict(usual)
     for row, name in enumerate(names):
-        best = [int(other) for other in np.argsort(left[row], kind="stable")[:_NEIGHBOURS] if left[row, other] < np.inf]
+        mine, theirs, both = (each.astype(np.float64) for each in (alone[row], alone[:, row], together[row]))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slope = np.clip(both / theirs, 0.0, 1.0)  # of this station on each other
+            left = (mine - 2 * slope * both + slope**2 * theirs) / common[row]
+        left[(common[row] < _LEAST_COMMON / step) | np.isnan(left)] = np.inf
+        left[row] = np.inf
+        best = [int(other) for other in np.argsort(left, kind="stable")[:_NEIGHBOURS] if left[other] < np.inf]
         found = []
         for other in best:
-            apart = anomaly[row] - slope[row, other] * anomaly[other].astype(np.float64)
+            apart = anomaly[row] - slope[other] * anomaly[other].astype(np.float64)
             lasting = _spread(smooth(apart[None], step)[0])
-            found.append(Neighbour(names[other], float(slope[row, other]), _spread(apart), lasting))
+            found.append(Neighbour(names[other], float(slope[other]), _spread(apart), lasting))
         finished[name] = replace(usual[name], neighbours=tuple(found))
     return finished
 
 
-def _shared(anomaly: npt.NDArray[np.float32], limits: Array) -> tuple[Array, Array, Array]:
+def _shared(anomaly: Float32s, limits: Array) -> tuple[Float32s, Float32s, Float32s]:
     """For every pair of stations (S, S), over the steps that both know: how many, Σ a·b, and Σ a² of the row's.
 
     Anomalies (S, T) count as no more than each station's limit.
     """
     stations, steps = anomaly.shape
-    common, together, alone = (np.zeros((stations, stations)) for _ in range(3))
+    common, together, alone = (np.zeros((stations, stations), np.float32) for _ in range(3))
     bounds = limits[:, None].astype(np.float32)
     for begin in range(0, steps, _PAIR_AT_ONCE):
         part = anomaly[:, begin : begin + _PAIR_AT_ONCE]
