@@ -25,8 +25,9 @@ DRIVER = """
 import os, signal, sys
 import pandas as pd
 from pathlib import Path
-from lstm_model.readings import ingest
+from lstm_model.readings import ingest, ingestion
 from lstm_model.workspace import Workspace
+ingestion._ROWS_AT_ONCE = 1  # a load a file, so that it dies between loads as well
 fatal, calls = int(sys.argv[2]), 0
 def watch(frame, event, argument):
     global calls

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from inbox import CLOCK, HOUR, INBOX, flags, hourly, write
 from support import store_of
 
-from lstm_model.readings import ingest
+from lstm_model.readings import ReadingsStore, ingest, table
 from lstm_model.readings.quality import FAIL, GOOD, SUSPECT, QualityControl
 from lstm_model.readings.stations import Stations
 from lstm_model.readings.store import UpsertCounts
 from lstm_model.readings.usual import Neighbour, Usual, UsualFile
+from lstm_model.settings import QualitySettings
 from lstm_model.workspace import Workspace
 
 # Frozen limits: three neighbours under one roof, with a usual temperature of 10 °C.
@@ -199,3 +200,29 @@ def test_a_station_that_holds_still_has_not_moved(workspace):
     write(workspace, "b.csv", hourly("a", [10.0], "2024-04-15T00:00Z"))  # another week begins
     ingest(workspace, CLOCK, CLOCK)
     assert UsualFile.read(workspace.usual).moved == {}
+
+
+def test_judged_anew_in_loads_or_at_once_every_flag_is_the_same(tmp_path, monkeypatch):
+    """A load is a month; what lies beyond its ends is looked at as far as a flag reaches."""
+    chance, hours = np.random.default_rng(0), pd.date_range("2024-01-01T00:00Z", periods=24 * 90, freq="1h")
+    parts = []
+    for station in ROOF:
+        level = 10 + chance.normal(0, 0.6, len(hours)).cumsum() * 0.2
+        level[chance.random(len(hours)) < 0.02] += 30
+        for begin in (24 * 31 - 15, 24 * 60 - 2):  # still across the turn of a month
+            level[begin : begin + 40] = level[begin]
+        parts.append(pd.DataFrame({"station_id": station, "observed_at": hours, "temperature_c": np.float32(level)}))
+    rows = pd.concat(parts, ignore_index=True)
+    batch = rows.assign(
+        month=rows["observed_at"].dt.strftime("%Y-%m"), flag=np.int8(2), source="roof", ingested_at=CLOCK
+    )
+    store = ReadingsStore(tmp_path / "readings")
+    store.upsert(batch)
+    quality = QualityControl(QualitySettings(), HOUR, Stations(), USUAL)
+    monkeypatch.setattr(table, "_ROWS_AT_ONCE", 1)
+    store.reassess(quality)
+    kept = store.read(CLOCK, flags=(1, 2, 3, 4), columns=["flag"])
+    expected = quality.assess(rows.sort_values(["station_id", "observed_at"], ignore_index=True)).flags
+    assert kept["flag"].tolist() == expected.tolist()
+    assert len(set(expected)) > 2
+    assert store.reassess(quality, unlearned=True).by_check == {}

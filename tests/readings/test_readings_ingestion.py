@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from inbox import CLOCK, HOUR, INBOX, hourly, kept, quarantined, write
 from support import store_of
 
-from lstm_model.errors import SourceError
-from lstm_model.readings import ingest, ingest_file, retry_quarantine
+from lstm_model.errors import SettingsError, SourceError
+from lstm_model.readings import ingest, ingest_file, ingestion, retry_quarantine
 from lstm_model.readings.store import UpsertCounts
 from lstm_model.workspace import Workspace
 
@@ -33,8 +33,8 @@ rows_in_batches = st.lists(
 
 
 @settings(max_examples=12, deadline=None)
-@given(batches=rows_in_batches)
-def test_any_rows_in_any_batching_balance_and_end_with_the_last_value(tmp_path_factory, batches):
+@given(batches=rows_in_batches, load=st.sampled_from([1, 2_000_000]))
+def test_any_rows_in_any_batching_balance_and_end_with_the_last_value(tmp_path_factory, batches, load):
     home = tmp_path_factory.mktemp("workspace")
     (home / "nightcast.toml").write_text(INBOX, encoding="utf-8")
     workspace = Workspace.find(home, {})
@@ -50,7 +50,9 @@ def test_any_rows_in_any_batching_balance_and_end_with_the_last_value(tmp_path_f
             expected[key] = float(value)
             counts["new" if before is None else "unchanged" if before == float(value) else "corrected"] += 1
 
-    report = ingest(workspace, CLOCK, CLOCK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "_ROWS_AT_ONCE", load)
+        report = ingest(workspace, CLOCK, CLOCK)
 
     assert (report.counts, report.quarantined) == (UpsertCounts(**counts), bad)
     assert report.rows_in == sum(map(len, batches))
@@ -63,6 +65,20 @@ def test_any_rows_in_any_batching_balance_and_end_with_the_last_value(tmp_path_f
     assert (again.rows_in, again.readings_version) == (0, version)
     assert kept(workspace) == expected
     assert len(quarantined(workspace)) == len(rejected) == bad
+
+
+def test_what_came_before_a_source_broke_is_kept_load_after_load(workspace, monkeypatch):
+    monkeypatch.setattr(ingestion, "_ROWS_AT_ONCE", 2)
+    for number in range(5):
+        write(workspace, f"{number}.csv", [("a", f"2024-01-0{number + 1}T00:00Z", number)])
+    (workspace.home / "inbox" / "3.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"3\.csv"):
+        ingest(workspace, CLOCK, CLOCK)
+    assert sorted(kept(workspace).values()) == [0, 1, 2, 4]
+    versions = store_of(workspace).version
+    with pytest.raises(SettingsError, match=r"3\.csv"):
+        ingest(workspace, CLOCK, CLOCK)
+    assert store_of(workspace).version == versions
 
 
 def test_ingesting_twice_makes_no_new_version(workspace):
