@@ -64,7 +64,8 @@ class FilesSource:
                 troubles.append(error)
                 continue
             skipped += not news
-            yield from news
+            while news:  # held by nobody once they are understood
+                yield news.pop(0)
         if skipped:
             log.info("%s: %d of its files were taken in before", self.name, skipped)
         if troubles:

@@ -108,6 +108,22 @@ class IngestReport:
         return sum((source.flags for source in self.sources), self.reviewed)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What of a batch waits to be kept; how its rows came is forgotten, but for those that go into quarantine.
+
+    came_at: of every reading, NaT for news; None where all are. came_first: when the first row came. healed: rows that
+    lay in quarantine. nulled: covariate values left out.
+    """
+
+    readings: pd.DataFrame
+    quarantined: pd.DataFrame
+    came_at: pd.Series | None
+    came_first: pd.Timestamp
+    healed: pd.DataFrame
+    nulled: Counter[str]
+
+
 class Ingestion:
     """The parts that taking in needs, opened once: store, quarantine, stations, limits of quality control."""
 
@@ -133,53 +149,64 @@ class Ingestion:
         next run reads the same rows again and finishes. What was read before a source broke is taken in all the same.
         """
         report = SourceReport(source.name, 0, UpsertCounts(), 0)
-        batches: list[tuple[RawRows, Normalized]] = []
-        reader, trouble = source.read(self.store.watermark(source.name), now), None
+        load, rows_in_load, trouble = list[_Batch](), 0, None
+        reader = source.read(self.store.watermark(source.name), now)
         while True:
             try:
                 rows = next(reader, None)
             except (SourceError, SettingsError) as error:
                 rows, trouble = None, error
+            ended = rows is None
             if rows is not None:
-                batches.append((rows, self._normalize(rows, source.name, ingested_at)))
-            if batches and (rows is None or sum(len(rows.raw) for rows, _ in batches) >= _ROWS_AT_ONCE):
-                report += self._keep(source.name, batches)
-                batches = []
-            if rows is None:
+                load.append(self._understood(rows, source.name, ingested_at))
+                rows_in_load += len(rows.position)
+                rows = None  # as they came they are large, and no longer needed
+            if load and (ended or rows_in_load >= _ROWS_AT_ONCE):
+                report += self._keep(source.name, load)
+                load, rows_in_load = [], 0
+            if ended:
                 break
         source.confirm(ingested_at)
         return replace(report, trouble=trouble)
 
-    def _keep(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> SourceReport:
+    def _understood(self, rows: RawRows, name: str, ingested_at: pd.Timestamp) -> _Batch:
+        batch = self._normalize(rows, name, ingested_at)
+        return _Batch(
+            readings=batch.readings,
+            quarantined=batch.quarantined.iloc[:0] if rows.second_look else batch.quarantined,
+            came_at=None if rows.came_at is None else _came_at(rows, batch.readings),
+            came_first=_came_first(rows, self.clock),
+            healed=self._healed(name, rows, batch),
+            nulled=rows.nulled_counts(),
+        )
+
+    def _keep(self, name: str, load: list[_Batch]) -> SourceReport:
         """Keep what a source brought: a load at once, so that what a later file corrects is not seen wrong."""
         # What is understood anew goes first, in the order it came: it must not undo what came after it.
-        batches = sorted(batches, key=lambda batch: _came_first(batch[0], self.clock))
-        readings = pd.concat([batch.readings for _, batch in batches], ignore_index=True)
+        load = sorted(load, key=lambda batch: batch.came_first)
+        readings = pd.concat([batch.readings for batch in load], ignore_index=True)
         came_at = None
-        if any(rows.came_at is not None for rows, _ in batches):
-            came_at = pd.concat([_came_at(rows, batch.readings) for rows, batch in batches], ignore_index=True)
-        news = [batch.quarantined for rows, batch in batches if not rows.second_look]
-        rejected = pd.concat([*news, batches[0][1].quarantined.iloc[:0]], ignore_index=True)
+        if any(batch.came_at is not None for batch in load):
+            parts = [_never(each.readings.index) if each.came_at is None else each.came_at for each in load]
+            came_at = pd.concat(parts, ignore_index=True)
+        rejected = pd.concat([batch.quarantined for batch in load], ignore_index=True)
         self.quarantine.keep(rejected)
         self.quality = current_quality(self.workspace, self.stations)  # another run may have learnt meanwhile
         begin(self.workspace, self.store, self.quality)
         upsert = self.store.upsert(readings, self.quality, came_at=came_at)
-        self.quarantine.release(self._healed(name, batches))
-        nulled = sum((rows.nulled_counts() for rows, _ in batches), Counter())
+        self.quarantine.release(pd.concat([batch.healed for batch in load], ignore_index=True))
+        nulled = sum((batch.nulled for batch in load), Counter())
         return _report(name, len(readings) + len(rejected), upsert, rejected, nulled)
 
-    def _healed(self, name: str, batches: list[tuple[RawRows, Normalized]]) -> pd.DataFrame:
+    def _healed(self, name: str, rows: RawRows, batch: Normalized) -> pd.DataFrame:
         """Rows that lay in quarantine and are readings now: later rows or a mended setting made sense of them."""
         waiting = self.context.waiting(name)
         if not waiting:
             return QUARANTINE_SCHEMA.empty_table().to_pandas()
-        positions = {position for position, _ in waiting}
-        parts = [pd.DataFrame({"position": [], "raw": []}, dtype="str")]
-        for rows, batch in batches:
-            position = rows.position.loc[batch.readings.index]
-            position = position[position.isin(positions)]
-            parts.append(pd.DataFrame({"position": position, "raw": raws_of(rows.raw.loc[position.index])}))
-        healed = pd.concat(parts, ignore_index=True).assign(source=name)
+        position = rows.position.loc[batch.readings.index]
+        position = position[position.isin({position for position, _ in waiting})]
+        healed = pd.DataFrame({"position": position, "raw": raws_of(rows.raw.loc[position.index])}, dtype="str")
+        healed = healed.assign(source=name)
         return healed[[key in waiting for key in zip(healed["position"], healed["raw"], strict=True)]]
 
     def retry(self, name: str, settings: SourceSettings) -> SourceReport:
@@ -334,8 +361,12 @@ def _report(name: str, rows_in: int, upsert: Upsert, rejected: pd.DataFrame, nul
 def _came_at(rows: RawRows, readings: pd.DataFrame) -> pd.Series:
     """When readings came that are understood anew; NaT for news."""
     if rows.came_at is None:
-        return pd.Series(pd.NaT, index=readings.index, dtype="datetime64[us, UTC]")
+        return _never(readings.index)
     return rows.came_at.loc[readings.index].astype("datetime64[us, UTC]")
+
+
+def _never(index: pd.Index) -> pd.Series:
+    return pd.Series(pd.NaT, index=index, dtype="datetime64[us, UTC]")
 
 
 def _came_first(rows: RawRows, clock: pd.Timestamp) -> pd.Timestamp:
