@@ -1,5 +1,8 @@
 """Quality control: a QARTOD flag for every reading, by the checks of `ioos_qc` and a comparison with neighbours.
 
+Flat lines `ioos_qc` judges itself; the rest is its arithmetic on arrays, held to it by tests: millions of readings are
+judged at once, and its spike test takes a turn of Python's for each.
+
 A flag is a function of what the store holds around a reading and of frozen limits, never of arrival: whoever takes
 in a reading judges anew all that it can change.
 
