@@ -16,6 +16,7 @@ import bottleneck
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from lstm_model.harmonics import ANNUAL_DAYS, harmonic_design, supported_harmonics
 from lstm_model.readings.grid import station_grid
@@ -35,6 +36,9 @@ _FIT_AT_ONCE = 64
 _PAIR_AT_ONCE = 2048
 _SAME = 1e-13
 """Of the normal equations: smaller eigenvalues than so much of the greatest tell nothing."""
+
+_LIBRARIES = ThreadpoolController()
+"""Products of matrices as slim as these take longer on several threads than on one, and round differently."""
 
 Array = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
@@ -135,7 +139,8 @@ def values_of(usual: Sequence[Usual | None], times: pd.DatetimeIndex) -> Array:
     for waves in {(each.diurnal, each.annual) for each in known.values()}:
         rows = [row for row, each in known.items() if (each.diurnal, each.annual) == waves]
         coefficients = np.array([known[row].coefficients for row in rows])
-        values[rows] = coefficients @ harmonic_design(times, *waves).T
+        with _LIBRARIES.limit(limits=1):
+            values[rows] = coefficients @ harmonic_design(times, *waves).T
     return values
 
 
@@ -163,7 +168,8 @@ def learn_from(names: Sequence[str], times: pd.DatetimeIndex, values: Float32s, 
         rows = [row for row, its in enumerate(waves_of) if its == waves]
         for begin in range(0, len(rows), _FIT_AT_ONCE):
             some = rows[begin : begin + _FIT_AT_ONCE]
-            fitted |= dict(zip(some, _fit(design, values[some].astype(np.float64), *waves), strict=True))
+            with _LIBRARIES.limit(limits=1):
+                fitted |= dict(zip(some, _fit(design, values[some].astype(np.float64), *waves), strict=True))
     rows = sorted(fitted)
     anomaly = values if len(rows) == len(values) else values[rows]
     for begin in range(0, len(rows), _FIT_AT_ONCE):

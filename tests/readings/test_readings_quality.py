@@ -275,20 +275,22 @@ def test_arrays_say_what_ioos_qc_says(values):
     assert found["rate of change"][whole[here]].tolist() == (rate[whole] == SUSPECT).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from([np.nan, 10.0, 10.0, 10.0, 10.004, 10.008, 11.0]), min_size=3, max_size=120))
 def test_a_line_is_flat_where_ioos_qc_says_so(values):
     readings = series(values)
     if readings.empty:
         return
-    steps, padded = 6, np.array(values, np.float64)
+    steps, padded = 6, np.trim_zeros(np.nan_to_num(np.array(values, np.float64)), "f")  # from the first reading on
+    padded[padded == 0] = np.nan
     known = np.flatnonzero(~np.isnan(padded))
     gaps = known[1:][np.diff(known) > 3]
     padded[gaps - 1] = 1e6  # never still across a gap
     verdict = qartod.flat_line_test(padded, np.arange(len(padded)).astype("datetime64[s]"), steps, 2 * steps, 0.01)
     expected = np.zeros(len(padded), bool)
-    for end in np.flatnonzero((verdict == SUSPECT) | (verdict == FAIL)):
-        expected[max(end - steps, 0) : end + 1] = True
+    for flag, still in ((SUSPECT, steps), (FAIL, 2 * steps)):
+        for end in np.flatnonzero((verdict >= flag) & (verdict <= FAIL)):
+            expected[max(end - still, 0) : end + 1] = True
     found = QualityControl(QualitySettings(flat_hours=6), HOUR).assess(readings).found["flat line"]
     assert found.tolist() == expected[known].tolist()
 
