@@ -38,7 +38,7 @@ _SAME = 1e-13
 """Of the normal equations: smaller eigenvalues than so much of the greatest tell nothing."""
 
 _LIBRARIES = ThreadpoolController()
-"""Products of matrices as slim as these take longer on several threads than on one, and round differently."""
+"""Slim products take longer on several threads than on one where cores are shared, and all round differently."""
 
 Array = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
@@ -289,7 +289,8 @@ def _shared(anomaly: Float32s, limits: Array) -> tuple[Float32s, Float32s, Float
         part = anomaly[:, begin : begin + _PAIR_AT_ONCE]
         known = (~np.isnan(part)).astype(np.float32)
         tame = np.nan_to_num(np.clip(part, -bounds, bounds))
-        common += known @ known.T
-        together += tame @ tame.T
-        alone += tame**2 @ known.T
+        with _LIBRARIES.limit(limits=1):
+            common += known @ known.T
+            together += tame @ tame.T
+            alone += tame**2 @ known.T
     return common, together, alone
