@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,8 @@ FloatArray = npt.NDArray[np.float32]
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
 _NANOSECONDS = {"us": 1000, "ns": 1}
+_MOST = np.iinfo(np.int64).max
+_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -114,10 +116,13 @@ def build_panel(
         observed_at = observed_at.as_unit("us")
     if observed_at.tz is None:
         raise ValueError("observed_at: times without a zone; localise them first, for example with tz_localize('UTC')")
-    cell, ticks = _cells(observed_at, step)
-    if len(cell) == 0 and (start is None or end is None):
+    ticks = observed_at.tz_convert("UTC").asi8
+    ticks_per_step = step // pd.Timedelta(1, observed_at.unit)
+    if len(ticks) == 0 and (start is None or end is None):
         raise ValueError("no readings to build a panel from")
-    first, last = (_EPOCH + int(edge) * step for edge in (cell.min(), cell.max())) if len(cell) else (start, end)
+    first, last = start, end
+    if len(ticks):
+        first, last = (_EPOCH - int(-edge // ticks_per_step) * step for edge in (ticks.min(), ticks.max()))
     if (start is not None and end is None and last < start) or (end is not None and start is None and first > end):
         raise ValueError(f"no readings from {start or 'the beginning'} to {end or 'the end'}")
     times = pd.date_range(
@@ -125,20 +130,26 @@ def build_panel(
     )
     codes, found = pd.factorize(readings["station_id"].astype("str"), use_na_sentinel=False)
     names = tuple(sorted(map(str, found))) if stations is None else stations
-    row = pd.Index(names).get_indexer(pd.Index(found))[codes]
-    column = cell - ((times[0] - _EPOCH) // step if len(times) else 0)
-    place = np.where((row >= 0) & (column >= 0) & (column < len(times)), row * len(times) + column, -1)
-    if end is not None:
-        place[ticks > end.as_unit("ns").value // _NANOSECONDS[observed_at.unit]] = -1
+    row, nowhere = pd.Index(names).get_indexer(pd.Index(found)), len(names) * len(times)
+    origin = (times[0] - _EPOCH) // step if len(times) else 0
+    latest = _MOST if end is None else end.as_unit("ns").value // _NANOSECONDS[observed_at.unit]
+    place = np.empty(len(ticks), np.int64)  # of every reading in the grid laid out flat
+    for some in _slices(len(ticks)):
+        column, own_row = -(-ticks[some] // ticks_per_step) - origin, row[codes[some]]
+        within = (own_row >= 0) & (column >= 0) & (column < len(times)) & (ticks[some] <= latest)
+        place[some] = np.where(within, own_row * len(times) + column, nowhere)
 
     def gridded(values: pd.Series) -> FloatArray:
-        numbers = values.to_numpy(np.float32)
-        said = np.flatnonzero((place >= 0) & ~np.isnan(numbers))
-        grid = np.full(len(names) * len(times), np.nan, np.float32)
-        grid[place[said]] = numbers[said]
-        if np.count_nonzero(~np.isnan(grid)) < len(said):  # several within one step
-            said = said[np.argsort(ticks[said], kind="stable")]
-            grid[place[said]] = numbers[said]
+        numbers, grid, said = values.to_numpy(np.float32), np.full(nowhere + 1, np.nan, np.float32), 0
+        for some in _slices(len(numbers)):
+            known = ~np.isnan(numbers[some])
+            grid[place[some][known]] = numbers[some][known]
+            said += int(np.count_nonzero(known & (place[some] < nowhere)))
+        grid = grid[:nowhere]
+        if np.count_nonzero(~np.isnan(grid)) < said:  # several within one step
+            last_ones = np.argsort(ticks, kind="stable")
+            last_ones = last_ones[~np.isnan(numbers[last_ones]) & (place[last_ones] < nowhere)]
+            grid[place[last_ones]] = numbers[last_ones]
         return grid.reshape(len(names), len(times))
 
     others = readings.drop(columns=["station_id", "observed_at", "temperature_c"]).select_dtypes("floating")
@@ -146,10 +157,9 @@ def build_panel(
     return Panel(names, times, gridded(readings["temperature_c"]), covariates)
 
 
-def _cells(observed_at: pd.DatetimeIndex, step: pd.Timedelta) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(n,) the step, counted from 1970, that each time lies in, and the time in its own unit."""
-    ticks = observed_at.tz_convert("UTC").asi8
-    return -(-ticks // (step // pd.Timedelta(1, observed_at.unit))), ticks
+def _slices(count: int) -> Iterator[slice]:
+    """Parts of so many readings, each small enough for the processor's cache."""
+    return (slice(begin, begin + _AT_ONCE) for begin in range(0, count, _AT_ONCE))
 
 
 def _padded(values: FloatArray, before: int, after: int) -> FloatArray:

@@ -54,12 +54,12 @@ def guess_decimal(values: pd.Series) -> str:
     return "," if commas > points else "."
 
 
-def guess_unit(temperature: str | None, values: pd.Series) -> str:
+def guess_unit(temperature: str | None, values: pd.Series, decimal: str) -> str:
     """The unit that the column's name ends in, else kelvin where the values say so, else °C."""
     named = split_unit(temperature)[1] if temperature is not None else None
     if named is not None:
         return named
-    return "K" if _KELVINS[0] < values.median() < _KELVINS[1] else "C"
+    return "K" if _KELVINS[0] < numbers_of(values, decimal).median() < _KELVINS[1] else "C"
 
 
 def guess_zone(time: tuple[str, ...]) -> str | None:

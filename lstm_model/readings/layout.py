@@ -155,7 +155,7 @@ def recognise(cells: Cells, settings: SourceSettings, name: str, where: str) -> 
         station=station,
         time=time,
         temperature=temperature,
-        unit=settings.unit or guess_unit(temperature, numbers_of(values, decimal)),
+        unit=settings.unit or guess_unit(temperature, values, decimal),
         time_format=time_format,
         timezone=settings.timezone or guess_zone(time),
         decimal=decimal,
