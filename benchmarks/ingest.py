@@ -13,6 +13,7 @@ of processor time more than that of the clock.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -147,7 +148,7 @@ def measure(name: str, *arguments: object) -> dict[str, float]:
     command = [sys.executable, __file__, "--measure", name, *map(str, arguments)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if answer.returncode:
-        raise SystemExit(answer.stderr)
+        raise SystemExit(f"{name} ended with {answer.returncode}: {answer.stderr}")
     told: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
     return told
 
@@ -160,7 +161,11 @@ def _measured(name: str, *arguments: str) -> None:
     rows = MEASURED[name](*(Path(each) if "/" in each else each for each in arguments))
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"rows": rows, "seconds": seconds, "cpu": time.process_time() - worked, "peak_mib": peak}))
+    print(
+        json.dumps({"rows": rows, "seconds": seconds, "cpu": time.process_time() - worked, "peak_mib": peak}),
+        flush=True,
+    )
+    os._exit(0)  # threads of pyarrow that read through Delta may outlive the interpreter, which aborts then
 
 
 # ── the table ──────────────────────────────────────────────────────────────────────────────────────────────────
