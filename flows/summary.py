@@ -84,6 +84,8 @@ def stations(issue: Issue) -> Table:
 def print_check(screen: Console, check: FileCheck) -> None:
     """Print how a file was understood, what would become of its rows, and the settings that say so."""
     screen.print(Text.assemble(("understood as ", "dim"), check.understood_as))
+    if check.every is not None:
+        screen.print(Text.assemble(("speaks every   ", "dim"), check.every))
     balance = balance_in_words(check.rows_in, check.counts, len(check.quarantined))
     screen.print(Text.assemble(("would become  ", "dim"), balance))
     for reason, count in reasons_of(check.quarantined).items():

@@ -156,7 +156,7 @@ def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:
 def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
     """Rows of text, one a station: the low and high to come with their 80 % intervals, and the method."""
     hours, rows = _hours_told(issue), []
-    when = "%H" if hours <= _A_DAY else "%m-%d %H"
+    when = "%HZ" if hours <= _A_DAY else "%a" if issue.forecast["lead_hours"].min() >= _A_DAY else "%a %HZ"
     for station, forecast in issue.forecast.groupby("station_id", sort=True):
         near = forecast[forecast["lead_hours"] <= hours]
         low, high = near.loc[near["temperature_c"].idxmin()], near.loc[near["temperature_c"].idxmax()]
@@ -164,7 +164,7 @@ def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
             (
                 str(station),
                 *(
-                    f"{row['temperature_c']:.1f} ({row['q10']:.1f} … {row['q90']:.1f}) {row['valid_at']:{when}}Z"
+                    f"{row['temperature_c']:.1f} ({row['q10']:.1f} … {row['q90']:.1f}) {row['valid_at']:{when}}"
                     for row in (low, high)
                 ),
                 str(near["method"].iloc[0]).replace("_", " "),
@@ -258,6 +258,7 @@ def check_as_data(check: FileCheck) -> dict[str, Any]:
     return {
         "source": check.source,
         "understood_as": check.understood_as,
+        "every": check.every,
         "toml": check.toml,
         **_balance_as_data(check.rows_in, check.counts, len(check.quarantined)),
         "reasons": reasons_of(check.quarantined),

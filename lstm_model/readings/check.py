@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lstm_model.errors import SourceError
+from lstm_model.readings.cadence import as_frequency, cadence
 from lstm_model.readings.files import shown_as, table_of
 from lstm_model.readings.ingestion import Ingestion, source_of
 from lstm_model.readings.layout import understand
@@ -23,7 +24,7 @@ class FileCheck:
     """A file, or the first rows that a source would bring, as they were understood.
 
     understood_as: format and columns in words. toml: of a file, the settings that say so. rows: as they would be
-    stored.
+    stored. every: how often its stations speak, as `model.frequency` is written; None where it cannot be told.
     """
 
     source: str
@@ -35,6 +36,7 @@ class FileCheck:
     quarantined: pd.DataFrame
     nulled: dict[str, int] = field(default_factory=dict)
     flags: FlagCounts = field(default_factory=FlagCounts)
+    every: str | None = None
 
 
 def check_file(workspace: Workspace, file: Path, clock: pd.Timestamp, source: str | None = None) -> FileCheck:
@@ -75,6 +77,10 @@ def check_source(workspace: Workspace, name: str, clock: pd.Timestamp) -> FileCh
 def _checked(work: Ingestion, name: str, raw: RawRows, toml: str) -> FileCheck:
     batch = normalize(raw, name, work.clock, work.clock, work.workspace.settings.quality)
     upsert, written = work.store.preview(batch.readings, work.quality)
+    step = cadence(batch.readings)
+    every = None if step is None else as_frequency(step)
+    if toml and step is not None and step != work.workspace.settings.model.step:
+        toml += f'\n[model]\nfrequency = "{every}"\n'
     return FileCheck(
         source=name,
         understood_as=raw.understood_as,
@@ -85,4 +91,5 @@ def _checked(work: Ingestion, name: str, raw: RawRows, toml: str) -> FileCheck:
         quarantined=batch.quarantined,
         nulled=dict(raw.nulled_counts()),
         flags=upsert.flags,
+        every=every,
     )

@@ -1,7 +1,7 @@
 """Quality control: a QARTOD flag for every reading, by the checks of `ioos_qc` and a comparison with neighbours.
 
-Flat lines `ioos_qc` judges itself; the rest is its arithmetic on arrays, held to it by tests: millions of readings are
-judged at once, and its spike test takes a turn of Python's for each.
+Flat lines `ioos_qc` judges itself. Spikes and rates are its arithmetic on arrays, held to it by tests, because its
+spike test takes a turn of Python's for each of millions of readings. What is left is a comparison with two limits.
 
 A flag is a function of what the store holds around a reading and of frozen limits, never of arrival: whoever takes
 in a reading judges anew all that it can change.
@@ -33,8 +33,8 @@ from lstm_model.settings import QualitySettings
 GOOD, NOT_EVALUATED, SUSPECT, FAIL = ANY_FLAG = (1, 2, 3, 4)
 CHECKS = ("gross range", "spike", "rate of change", "flat line", "climatology", "neighbours")
 
-_NEXT_STEPS = 3
-"""Readings further apart than this many steps are no neighbours in time."""
+_NEXT_STEPS, _NEXT_TIME = 3, pd.Timedelta("3h")
+"""Readings further apart than so many steps, or so long, are no neighbours in time: noon is no spike of midnight."""
 _LEAST_FLAT_STEPS = 6
 _FLAT_TOLERANCE_C = 0.01
 _LEAST_NEIGHBOURS = 2
@@ -246,7 +246,7 @@ class _Series:
     @cached_property
     def _joined(self) -> npt.NDArray[np.bool_]:
         """(n + 1,) whether a reading has a neighbour before it; what would follow the last has none."""
-        near = _NEXT_STEPS * (self._step // pd.Timedelta(1, "us"))
+        near = min(_NEXT_STEPS * self._step, _NEXT_TIME) // pd.Timedelta(1, "us")
         beside = (np.diff(self.codes) == 0) & (np.diff(self.micros) <= near)
         return np.concatenate([[False], beside, [False]])
 

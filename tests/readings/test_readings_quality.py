@@ -75,6 +75,15 @@ def test_a_spike_is_found_and_its_neighbours_are_left_alone(height, flag):
     assert flags_of(series(values)) == [GOOD] * 4 + [flag] + [GOOD] * 4
 
 
+@pytest.mark.parametrize(("step", "spikes"), [("30min", 1), ("3h", 1), ("6h", 0), ("12h", 0), ("1D", 0)])
+def test_noon_is_no_spike_of_midnight(step, spikes):
+    """Of readings that come a few times a day, the day itself would be a row of spikes."""
+    values = weather(40) / 10
+    values[20] += 9
+    quality = QualityControl(QualitySettings(), pd.Timedelta(step))
+    assert int(quality.assess(series(values, step=pd.Timedelta(step))).found["spike"].sum()) == spikes
+
+
 def test_what_stands_beside_a_gap_is_no_spike():
     assert set(flags_of(series([10, 11, *[np.nan] * 5, 25, *[np.nan] * 5, 10, 11]))) == {GOOD}
 
