@@ -20,8 +20,11 @@ from lstm_model.workspace import Workspace
 NIGHTS = list(pd.date_range("2024-03-10T02:15Z", periods=5, freq="1D"))
 MIDDLE = NIGHTS[2]
 """The night to which later readings must not matter: two nights lie behind it, and eight days of readings after it."""
-PATIENT = f"{SMALL}refresh_days = 2\n"
-"""An equal challenger is promoted after two days, so that the gate's model is sometimes the first or the newest."""
+PATIENT = f"{SMALL}refresh_days = 2\nsignificance = 0.01\n"
+"""An equal challenger is promoted after two days, so that the gate's model is sometimes the first or the newest.
+
+So short a window makes chance look significant at a twentieth: damped anomaly would veto the first challenger.
+"""
 BELATED = pd.Timestamp("2024-03-12T10:00Z")
 """When seventeen hours of one station arrived, a day of another that is learnt from, and a corrected reading."""
 
