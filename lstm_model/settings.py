@@ -232,8 +232,8 @@ class ModelSettings(Section):
             return told
         per_day = pd.Timedelta("1D") / pd.Timedelta(told["frequency"])
         suited = {
-            "horizon": max(math.ceil(2 * per_day), 7),
-            "context": max(math.ceil(7 * per_day), 28),
+            "horizon": min(max(math.ceil(2 * per_day), 7), 1000),
+            "context": min(max(math.ceil(7 * per_day), 28), 5000),
             "min_days": max(30, math.ceil(240 / per_day)),
         }
         return suited | told
@@ -315,7 +315,7 @@ class Settings(Section):
     def _room_to_judge_in(self) -> Settings:
         if "window_days" not in self.gate.model_fields_set:
             needed = math.ceil((self.model.horizon_time + 30 * self.origin_spacing) / pd.Timedelta("1D"))
-            if needed > self.gate.window_days and self.model.step > pd.Timedelta(hours=self.gate.origin_hours):
+            if needed > self.gate.window_days and self.model.step >= pd.Timedelta(hours=self.gate.origin_hours):
                 wide = self.gate.model_copy(update={"window_days": needed})
                 object.__setattr__(self, "gate", wide)  # frozen for everybody else
         return self

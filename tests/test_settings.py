@@ -71,6 +71,7 @@ def test_judged_origins_lie_on_the_grid():
 @pytest.mark.parametrize(
     ("frequency", "horizon", "context", "min_days", "window_days"),
     [
+        ("1min", 1000, 5000, 30, 14),
         ("10min", 288, 1008, 30, 14),
         ("30min", 96, 336, 30, 14),
         ("1h", 48, 168, 30, 14),
@@ -89,3 +90,8 @@ def test_what_is_told_stands_whatever_the_cadence():
     settings = Settings.model_validate(told)
     assert settings.model.model_dump(include=set(told["model"])) == told["model"]
     assert settings.gate.window_days == 60
+
+
+def test_the_window_widens_however_the_spacing_of_its_origins_is_said():
+    told = {"model": {"frequency": "1D"}, "gate": {"origin_hours": 24}}
+    assert Settings.model_validate(told).gate.window_days == 37

@@ -90,7 +90,7 @@ def get_json(
             try:
                 return json.loads(content)
             except (ValueError, RecursionError) as error:
-                raise _Stumbled(f"no JSON, or not all of it: {_beginning(content)}") from error
+                raise _Stumbled(f"no JSON, or not all of it: {_beginning(content, hide)}") from error
         except _Stumbled as stumbled:
             if retry == patience.retries:
                 tries = f"{retry + 1} tries" if retry else "1 try"
@@ -122,9 +122,9 @@ def _get(
                 if len(content) > _MOST_BYTES:
                     raise SourceError(f"{where}: answers more than {_MOST_BYTES >> 20} MiB. Ask for fewer days a page.")
             if response.status_code in _TRY_AGAIN:
-                raise _Stumbled(f"answered {response.status_code}{_reason(content)}", _asked_to_wait(response))
+                raise _Stumbled(f"answered {response.status_code}{_reason(content, hide)}", _asked_to_wait(response))
             if response.status_code != httpx.codes.OK:
-                refused = f"{where}: answered {response.status_code}{_reason(content)}"
+                refused = f"{where}: answered {response.status_code}{_reason(content, hide)}"
                 raise SourceError(hide(f"{refused.rstrip('.')}. Mend the source's settings."))
             return bytes(content)
     raise SourceError(f"{where}: redirects in circles.")
@@ -207,17 +207,17 @@ def _asked_to_wait(response: httpx.Response) -> float | None:
         return None
 
 
-def _reason(content: bytes | bytearray) -> str:
+def _reason(content: bytes | bytearray, hide: Callable[[str], str]) -> str:
     """What a server says of its refusal, where it says it in JSON."""
     try:
         told = json.loads(content)
     except (ValueError, RecursionError):
         return ""
     said = (told.get(key) for key in ("reason", "message", "error", "detail")) if isinstance(told, dict) else ()
-    return next((f": {' '.join(text.split())[:200]}" for text in said if isinstance(text, str)), "")
+    return next((f": {hide(' '.join(text.split()))[:200]}" for text in said if isinstance(text, str)), "")
 
 
-def _beginning(content: bytes) -> str:
+def _beginning(content: bytes, hide: Callable[[str], str]) -> str:
     """The beginning of an answer for people."""
-    text = " ".join(content[:80].decode("utf-8", "replace").split())
+    text = hide(" ".join(content[:1000].decode("utf-8", "replace").split()))
     return repr(text[:40]) if text else "nothing at all"

@@ -16,7 +16,7 @@ from lstm_model.errors import SettingsError, SourceError
 from lstm_model.readings.covariates import came
 from lstm_model.readings.fetch import Patience, get_json
 from lstm_model.readings.layout import Layout, understand
-from lstm_model.readings.sources import RawRows, SourceContext
+from lstm_model.readings.sources import RawRows, SourceContext, together
 from lstm_model.readings.tables import Cells
 from lstm_model.readings.times import check_format
 from lstm_model.readings.units import units_for
@@ -36,6 +36,8 @@ _CARRIES_OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
 
 class HttpSource:
     """Asks for a few weeks at a time, the oldest first, from a little before the newest reading kept."""
+
+    in_order = True
 
     def __init__(self, name: str, settings: SourceSettings, context: SourceContext, patience: Patience | None = None):
         if not settings.url:
@@ -70,11 +72,12 @@ class HttpSource:
             first = until - _FIRST_TIME
         day, page = first.floor("D"), self._settings.days_per_page * _DAY
         while day <= until:
-            end, came_in = min(day + page, until.floor("D") + _DAY), 0
-            for rows in self._understood(self._fetch(day, end)):
-                rows = rows.only(~(rows.understood["observed_at"] > until))
-                came_in += len(rows.understood)
-                yield rows
+            end = min(day + page, until.floor("D") + _DAY)
+            # A page is whole or nothing, for every location: the newest reading kept says where to go on.
+            rows = together(list(self._understood(self._fetch(day, end))))
+            rows = rows.only(~(rows.understood["observed_at"] > until))
+            came_in = len(rows.understood)
+            yield rows
             if not came_in and end <= until:  # what comes after it is taken for newer
                 log.warning("%s has nothing from %s to %s", self._where, f"{day:%Y-%m-%d}", f"{end - _DAY:%Y-%m-%d}")
             day = end

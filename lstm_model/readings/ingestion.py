@@ -15,6 +15,7 @@ import pandas as pd
 from lstm_model.errors import SettingsError, SourceError
 from lstm_model.readings.files import matching, reread
 from lstm_model.readings.normalize import Normalized, normalize
+from lstm_model.readings.pulls import Pull
 from lstm_model.readings.quarantine import QUARANTINE_SCHEMA, Quarantine
 from lstm_model.readings.review import begin, current_quality, review
 from lstm_model.readings.sources import RawRows, Source, SourceContext, open_source
@@ -137,6 +138,7 @@ class Ingestion:
         # Read once a source: what is quarantined meanwhile is no row that waits.
         self.context = SourceContext(workspace, self.stations, taken, cache(self.quarantine.waiting))
         self.quality = current_quality(workspace, self.stations)
+        self._judged_by: set[str] = set()
 
     def open(self, name: str, settings: SourceSettings) -> Source:
         """A source of this workspace."""
@@ -150,7 +152,10 @@ class Ingestion:
         """
         report = SourceReport(source.name, 0, UpsertCounts(), 0)
         load, rows_in_load, trouble = list[_Batch](), 0, None
-        reader = source.read(self.store.watermark(source.name), now)
+        pull, since = Pull(self.workspace.state, source.name), self.store.watermark(source.name)
+        if not getattr(source, "in_order", False):
+            since = pull.begin(since)
+        reader = source.read(since, now)
         while True:
             try:
                 rows = next(reader, None)
@@ -167,6 +172,8 @@ class Ingestion:
             if ended:
                 break
         source.confirm(ingested_at)
+        if trouble is None:
+            pull.end()
         return replace(report, trouble=trouble)
 
     def _understood(self, rows: RawRows, name: str, ingested_at: pd.Timestamp) -> _Batch:
@@ -193,6 +200,7 @@ class Ingestion:
         self.quarantine.keep(rejected)
         self.quality = current_quality(self.workspace, self.stations)  # another run may have learnt meanwhile
         begin(self.workspace, self.store, self.quality)
+        self._judged_by.add(self.quality.digest)
         upsert = self.store.upsert(readings, self.quality, came_at=came_at)
         self.quarantine.release(pd.concat([batch.healed for batch in load], ignore_index=True))
         nulled = sum((batch.nulled for batch in load), Counter())
@@ -221,6 +229,7 @@ class Ingestion:
             batch = self._normalize(again, name, self.clock)
             readings, still = batch.readings, batch.quarantined
             self.quality = current_quality(self.workspace, self.stations)
+            self._judged_by.add(self.quality.digest)
             upsert = self.store.upsert(readings, self.quality, came_at=_came_at(again, readings))
             self.quarantine.release(rows.loc[readings.index])
             self.quarantine.amend(rows.loc[still.index].assign(reason=still["reason"]))
@@ -229,7 +238,9 @@ class Ingestion:
 
     def finish(self, reports: list[SourceReport]) -> IngestReport:
         """Judge anew what new limits ask for, once everything is in."""
-        reviewed = review(self.workspace, self.store, self.stations, self.quality.digest)
+        several = len(self._judged_by) > 1  # another run learnt meanwhile: some readings obey older limits
+        used = "" if several else self.quality.digest
+        reviewed = review(self.workspace, self.store, self.stations, used)
         return IngestReport(reports, self.store.version, reviewed)
 
     def _normalize(self, rows: RawRows, name: str, ingested_at: pd.Timestamp) -> Normalized:

@@ -96,7 +96,8 @@ def _known(kept: DeltaTable | None, batch: pd.DataFrame) -> pd.DataFrame:
     times = batch["observed_at"]
     here = ds.field("month").isin(batch["month"].unique().tolist())
     here &= (ds.field("observed_at") >= micros(times.min())) & (ds.field("observed_at") <= micros(times.max()))
-    return scan(kept, here, [*KEY, "ingested_at", "temperature_c", *covariates_kept(kept)])
+    columns = [*KEY, "ingested_at", "temperature_c", *covariates_kept(kept)]
+    return scan(kept, here, columns, batch["station_id"].unique().tolist())
 
 
 def _compare(
@@ -111,10 +112,12 @@ def _compare(
     batch = batch.reindex(columns=[*READINGS_SCHEMA.names, *measured[1:]])
     known = known.rename(columns={column: f"kept {column}" for column in ("ingested_at", *known_columns)})
     rows = batch.reset_index(drop=True).merge(known, on=KEY, how="left", validate="many_to_one")
-    too_old = pd.Series(False, rows.index)
+    too_old = later = pd.Series(False, rows.index)
     if came_at is not None:
-        too_old = rows["kept ingested_at"] > came_at.reset_index(drop=True)
+        came = came_at.reset_index(drop=True)
+        too_old, later = rows["kept ingested_at"] > came, rows["kept ingested_at"] < came
     outdated, rows = int(too_old.sum()), rows[~too_old].reset_index(drop=True)
+    later = later[~too_old].reset_index(drop=True)  # says the same again: what came in between must not undo it
 
     there, repeated = rows["kept temperature_c"].notna(), rows.duplicated(KEY)
     group = rows.groupby(KEY, sort=False).ngroup()
@@ -130,7 +133,7 @@ def _compare(
     new = ~there & ~repeated
     counts = UpsertCounts(int(new.sum()), int((~new & ~same).sum()), int((~new & same).sum()) + outdated)
     last = ~rows.duplicated(KEY, keep="last")
-    wanted = last & ~(there & same_as_kept)
+    wanted = last & (later | ~(there & same_as_kept))
     return counts, rows.loc[wanted, list(batch.columns)], bool(there[wanted].any())
 
 
@@ -216,5 +219,4 @@ def _around(
         month = ds.field("month").isin(months.tolist())
         time = (ds.field("observed_at") >= micros(begin)) & (ds.field("observed_at") <= micros(end))
         parts.append(month & time)
-    rows = scan(kept, reduce(lambda one, other: one | other, parts))
-    return rows[rows["station_id"].isin(stations)]  # not in the filter: pyarrow cannot compare it with Delta's bounds
+    return scan(kept, reduce(lambda one, other: one | other, parts), stations=sorted(stations))

@@ -64,8 +64,21 @@ class RawRows:
         return Counter({str(name): int(lost.sum()) for name, lost in self.nulled.items() if lost.any()})
 
 
+def together(batches: list[RawRows]) -> RawRows:
+    """Batches of the same columns as one."""
+    first, parts = batches[0], {}
+    for name, part in vars(first).items():
+        if isinstance(part, pd.Series | pd.DataFrame):
+            parts[name] = pd.concat([getattr(each, name) for each in batches], ignore_index=True)
+    return replace(first, **parts)
+
+
 class Source(Protocol):
-    """Anything that readings come from."""
+    """Anything that readings come from.
+
+    One whose rows come in order of time may say `in_order = True`: a pull that broke then goes on where it broke. Of
+    any other, it begins anew where it had begun.
+    """
 
     name: str
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
@@ -41,11 +42,22 @@ def covariates_kept(kept: DeltaTable | None) -> list[str]:
     return [] if kept is None else sorted(set(kept.schema().to_arrow().names) - set(READINGS_SCHEMA.names))
 
 
-def scan(kept: DeltaTable | None, filter: ds.Expression, columns: list[str] | None = None) -> pd.DataFrame:
-    """The rows for which a filter holds, in no order; none of no table."""
+def scan(
+    kept: DeltaTable | None,
+    filter: ds.Expression,
+    columns: list[str] | None = None,
+    stations: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """The rows for which a filter holds, of some stations alone where they are named; in no order, none of no table."""
     if kept is None:
         return READINGS_SCHEMA.empty_table().select(columns or READINGS_SCHEMA.names).to_pandas()
-    return kept.to_pyarrow_dataset().to_table(columns=columns, filter=filter).to_pandas()
+    dataset = kept.to_pyarrow_dataset()
+    if stations is None:
+        return dataset.to_table(columns=columns, filter=filter).to_pandas()
+    # Not in the filter, for pyarrow cannot compare it with Delta's bounds; part by part, for memory.
+    wanted, scanner = pa.array(stations, pa.string()), dataset.scanner(columns=columns, filter=filter)
+    parts = [part.filter(pc.is_in(part["station_id"], wanted)) for part in scanner.to_batches()]
+    return pa.Table.from_batches(parts, scanner.projected_schema).to_pandas()
 
 
 def months_of(kept: DeltaTable) -> list[str]:

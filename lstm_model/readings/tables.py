@@ -184,6 +184,8 @@ def _regular(text: str, header: list[str], separator: str) -> pd.DataFrame | Non
     """The rows of a file without quotes in which every line is a whole row, read quickly; None of any other."""
     if '"' in text or text.count("\r") != text.count("\r\n") or not separator.isascii() or separator in "\r\n":
         return None
+    if text[:1] in "\r\n":  # the header is not on the first line
+        return None
     try:
         table = pa_csv.read_csv(
             io.BytesIO(text.encode()),

@@ -24,6 +24,8 @@ COLUMNS = [
     *QUANTILE_COLUMNS, "method", "model_version", "run_id", "readings_version", "created_at",
 ]  # fmt: skip
 
+QUICK = {"NIGHTCAST_MODEL__MAX_EPOCHS": "1"}
+
 
 def latest(person: Person) -> pd.DataFrame:
     return pd.read_csv(person.workspace / "predictions" / "latest.csv", parse_dates=["issued_at", "valid_at"])
@@ -77,7 +79,7 @@ def test_the_moved_folder_lives_the_next_night(newcomer: Person, first_night: di
     moved = newcomer.workspace.with_name("moved, and with spaces")
     shutil.move(newcomer.workspace, moved)
     newcomer.workspace = moved
-    night = newcomer.lives_a_night()
+    night = newcomer.lives_a_night(**QUICK)
     assert night["as_of"] == "2013-12-01T23:00:00+00:00"
     assert (night["rows"]["rows_in"], night["rows"]["new"]) == (72, 72)
     assert not readings(newcomer).duplicated(["station_id", "observed_at"]).any()
@@ -88,7 +90,7 @@ def test_the_moved_folder_lives_the_next_night(newcomer: Person, first_night: di
 
 def test_the_same_night_lived_again_changes_nothing(newcomer: Person, first_night: dict) -> None:
     rows, kept = latest(newcomer), readings(newcomer)
-    night = newcomer.lives_a_night("--as-of", "2013-12-01T23:00Z")
+    night = newcomer.lives_a_night("--as-of", "2013-12-01T23:00Z", **QUICK)
     assert night["rows"]["rows_in"] == night["rows"]["new"] + night["rows"]["unchanged"] == night["rows"]["unchanged"]
     pd.testing.assert_frame_equal(readings(newcomer), kept)
     pd.testing.assert_frame_equal(
@@ -108,7 +110,7 @@ def test_a_killed_night_is_lived_again_as_if_it_had_not_begun(newcomer: Person, 
                 break
     told = json.loads((newcomer.workspace / ".nightcast" / "server.json").read_text())
     server = told["parts"]["Prefect server"]
-    night = newcomer.lives_a_night()
+    night = newcomer.lives_a_night(**QUICK)
     assert subprocess.run(["ps", "-p", str(server)], capture_output=True).returncode == 1  # the orphan is gone
     assert night["as_of"] == "2013-12-02T23:00:00+00:00"
     assert night["rows"]["new"] == 0  # the killed one had taken them in
@@ -132,10 +134,9 @@ def test_two_nights_at_given_times_in_a_fresh_workspace(tmp_path: Path) -> None:
     for name in ("home", "workspace"):
         (tmp_path / name).mkdir()
     person = Person(tmp_path / "home", tmp_path / "workspace")
-    quick = {"NIGHTCAST_MODEL__MAX_EPOCHS": "1"}
-    person.lives_a_night("--as-of", "2013-12-20T23:00Z", **quick)
+    person.lives_a_night("--as-of", "2013-12-20T23:00Z", **QUICK)
     assert readings(person)["observed_at"].max() == pd.Timestamp("2013-12-20T23:00Z")
-    second = person.lives_a_night("--as-of", "2013-12-21T23:00Z", **quick)
+    second = person.lives_a_night("--as-of", "2013-12-21T23:00Z", **QUICK)
     assert second["rows"]["new"] == 72
     scores = DeltaTable(person.workspace / "predictions" / "scores").to_pandas()
     assert scores.groupby("station_id")["lead_hours"].apply(sorted).tolist() == [list(range(1, 25))] * 3

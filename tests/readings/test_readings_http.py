@@ -426,3 +426,29 @@ def test_it_is_a_source_like_any_other(server: WeatherServer, tmp_path: Path, mo
     server.truth = [hours(10)]
     workspace = Pull(tmp_path, server).workspace
     assert ingest(workspace, NOW, NOW, ["sky"]).counts.new == 240
+
+
+def test_a_page_is_kept_for_every_location_or_for_none(server: WeatherServer, tmp_path: Path) -> None:
+    """Or the one whose part was wrong would lack those days for ever: the others moved the mark past them."""
+    server.truth = [hours(11), hours(11, level=15.0)]
+    pull = Pull(tmp_path, server, stations=["a", "b"], retries=0)
+    times = [f"2024-01-01T{hour:02d}:00" for hour in range(24)]
+    good = {"hourly": {"time": times, "temperature_2m": [5.0] * 24}, "utc_offset_seconds": 0}
+    server.pranks.append(says(json.dumps([good, {"error": True, "reason": "try later"}])))
+    with pytest.raises(SourceError, match="try later"):
+        pull()
+    assert pull.kept() == {}
+    pull()
+    assert pull.kept() == truth(server, ["a", "b"])
+
+
+def test_a_secret_that_the_answer_repeats_is_hidden_before_it_is_cut(
+    server: WeatherServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = f"{SECRET}-0123456789-0123456789"
+    monkeypatch.setenv("TOKEN", secret)
+    server.pranks.append(says(f"<html>unknown token {secret}</html>"))
+    pull = Pull(tmp_path, server, headers={"Authorization": "${TOKEN}"}, retries=0)
+    with pytest.raises(SourceError, match="unknown token") as told:
+        pull()
+    assert "s3cret" not in str(told.value)

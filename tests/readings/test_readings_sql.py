@@ -263,3 +263,29 @@ def test_a_password_of_the_environment_is_never_told(house: House, monkeypatch: 
         ) as caught:
             house.pull(url=url)
         assert SECRET not in str(caught.value)
+
+
+def test_a_pull_that_broke_begins_anew_whatever_the_order_of_its_rows(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Station by station, as a table without an order is read: the newest reading kept says nothing of the others."""
+    hours = [f"2024-01-{day:02d} {hour:02d}:00:00" for day in range(1, 25) for hour in range(24)]
+    house.fills(*[(station, hour, number % 7) for station in "abc" for number, hour in enumerate(hours)])
+    whole, read = SqlSource._understood, 0
+
+    def breaks_off(source: SqlSource, *args: Any) -> Any:
+        nonlocal read
+        read += 1
+        if read > 1:
+            raise SourceError("the connection was lost")
+        return whole(source, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlSource, "_understood", breaks_off)
+        patch.setattr(SqlSource.__init__, "__defaults__", (len(hours) + 100,))
+        with pytest.raises(SourceError, match="the connection was lost"):
+            house.pull()
+    assert 0 < len(house.kept) < 3 * len(hours)
+    house.pull()
+    assert len(house.kept) == 3 * len(hours)
+    assert house.pull().rows_in < len(house.kept)  # and once it ended well, only what is new is asked for

@@ -241,6 +241,15 @@ def test_what_came_before_a_reading_was_ingested_does_not_undo_it(store):
     assert kept(store) == {A: 1.0, B: 5.0}
 
 
+def test_what_came_later_and_said_the_same_stands_against_what_came_before_it(store):
+    """Understood anew in two loads, the later file first: that it agreed with what is kept must not be forgotten."""
+    store.upsert(batch((A, 1), ingested_at=FIRST))
+    again = batch((A, 1), ingested_at=SECOND)
+    assert store.upsert(again, came_at=pd.Series([SECOND])).counts == UpsertCounts(unchanged=1)
+    store.upsert(batch((A, 5), ingested_at=FIRST), came_at=pd.Series([FIRST]))
+    assert kept(store) == {A: 1.0}
+
+
 def test_the_newest_reading_is_found_across_months(store):
     assert store.newest() is None
     store.upsert(batch((A, 1), (("b", 30), 1)))

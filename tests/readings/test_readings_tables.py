@@ -86,6 +86,15 @@ def test_empty_lines_before_the_header_do_no_harm():
     assert cells.lines.tolist() == [4]
 
 
+def test_one_empty_line_before_the_header_makes_it_no_row_of_the_table():
+    """With exactly one, the number of lines is that of a file without it."""
+    cells = read(b"\nstation,time,temp\nx,2024-01-01,10\nx,2024-01-02,11\n")
+    assert list(cells.frame.columns) == ["station", "time", "temp"]
+    assert cells.frame["temp"].tolist() == ["10", "11"]
+    assert cells.lines.tolist() == [3, 4]
+    assert len(read(b"\nstation,time,temp\n").frame) == 0
+
+
 def test_a_row_that_ends_early_is_filled_with_nothing():
     cells = read("who,when,temp\na,1\nb,2,3\n")
     assert cells.frame["temp"].tolist() == ["", "3"]

@@ -1,0 +1,36 @@
+"""Where a pull began that did not end: rows that come in any order say nothing of those that did not come."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+
+
+class Pull:
+    """One source's pull. Begun before the first row, ended once every row is kept; in between, the file stays.
+
+    file: `.nightcast/pulls/SOURCE.json`, the watermark that the pull began with.
+    """
+
+    def __init__(self, state: Path, source: str) -> None:
+        self._file = state / "pulls" / f"{quote(source, safe='')}.json"
+
+    def begin(self, watermark: pd.Timestamp | None) -> pd.Timestamp | None:
+        """From when on to ask: the watermark, or the one that an unfinished pull began with."""
+        since = watermark
+        if self._file.is_file():
+            said = json.loads(self._file.read_text(encoding="utf-8"))
+            since = None if said is None or since is None else min(pd.Timestamp(said), since)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(None if since is None else since.isoformat()), encoding="utf-8")
+        fresh.replace(self._file)
+        return since
+
+    def end(self) -> None:
+        """Every row is kept."""
+        self._file.unlink(missing_ok=True)
