@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -51,12 +52,14 @@ class Standing:
 
 def read_standing(client: SyncPrefectClient, names: list[str]) -> dict[str, Standing]:
     """What stands on the server, by name; what was never registered is not in it."""
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+    from prefect.exceptions import ObjectNotFound
 
-    wanted = DeploymentFilter(name=DeploymentFilterName(any_=names))
-    return {
-        deployment.name: Standing.of(deployment) for deployment in client.read_deployments(deployment_filter=wanted)
-    }
+    found = {}
+    for name in names:
+        with suppress(ObjectNotFound):
+            # By flow and deployment: on a server that others share, theirs may be called the same.
+            found[name] = Standing.of(client.read_deployment_by_name(f"{name}/{name}"))
+    return found
 
 
 def overridden(planned: list[Planned], standing: Mapping[str, Standing], registered: Mapping[str, str]) -> list[str]:

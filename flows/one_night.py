@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -34,6 +34,8 @@ def one_night(state: Path, patience: float = _PATIENCE_SECONDS) -> Iterator[str 
     try:
         yield None
     finally:
+        with suppress(OSError):  # who comes next has not said yet which night it is
+            _note(state).unlink(missing_ok=True)
         lock.release()
 
 

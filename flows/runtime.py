@@ -1,4 +1,4 @@
-"""Prefect inside the workspace. `prepare` comes before the first import of prefect, which reads these once."""
+"""Prefect inside the workspace. `start_engine` comes before the first import of prefect, which reads these once."""
 
 from __future__ import annotations
 
@@ -9,25 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from flows.turns import Place, Tenant, live_api, take_turn
+from flows.turns import Place, Tenant, take_turn
 from lstm_model.errors import SettingsError
 
 # On the command line `flows.progress` speaks; Prefect's own console lines would say everything twice.
 _QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
-
-
-def prepare(place: Place) -> str | None:
-    """Point Prefect at the workspace: at the server of `nightcast up` if one answers, else at an embedded one.
-
-    Returns:
-        The live server's API address, or None where flows run embedded.
-
-    Raises:
-        SettingsError: prefect was imported before and would look elsewhere.
-    """
-    live = live_api(place)
-    _point_at(place, live)
-    return live
 
 
 def start_engine(

@@ -9,13 +9,12 @@ import sys
 import time
 from contextlib import suppress
 
-from flows.processes import command_of
 from flows.runtime import forgetting_after
 from flows.turns import UP, end_leftovers, is_anybodys_turn, live_tenant, tenant_of
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 
-_DOWN_SECONDS = 60.0
+_DOWN_SECONDS = 90.0
 
 
 def go_up(workspace: Workspace, *, detach: bool) -> int:
@@ -47,19 +46,25 @@ def go_down(workspace: Workspace) -> str:
     """End `nightcast up` and all its parts; says what was done, once they are gone.
 
     Raises:
-        NightcastError: it does not end.
+        NightcastError: it does not end, or is not ours to end.
     """
-    tenant = live_tenant(workspace)
+    taken = is_anybodys_turn(workspace)  # a lock dies with its process; its note may be older than that
+    tenant = live_tenant(workspace) if taken else None
     if tenant is None:
-        if not is_anybodys_turn(workspace):
+        if not taken:
             end_leftovers(workspace)
             return f"nothing is up in {workspace.home}"
         other = tenant_of(workspace)
         who = "another command" if other is None else f"`{other.command}` (process {other.pid})"
         return f"nothing is up in {workspace.home}; {who} is under way and goes on"
-    os.kill(tenant.pid, signal.SIGTERM)
+    try:
+        os.kill(tenant.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it ended by itself this very moment
+    except PermissionError:
+        raise NightcastError(f"`{UP}` (process {tenant.pid}) is another user's; that user can stop it") from None
     deadline = time.monotonic() + _DOWN_SECONDS
-    while is_anybodys_turn(workspace) and "deployments.up" in command_of(tenant.pid):
+    while is_anybodys_turn(workspace) and tenant.is_alive_in(workspace):
         if time.monotonic() > deadline:
             raise NightcastError(
                 f"`{UP}` (process {tenant.pid}) does not end; kill -9 {tenant.pid}, then run `nightcast down` again"

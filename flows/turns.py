@@ -63,11 +63,12 @@ class Tenant:
         """Where a person looks at it."""
         return None if self.prefect_api is None else self.prefect_api.removesuffix("/api")
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process is there, and is the one that wrote the file."""
+    def is_alive_in(self, place: Place) -> bool:
+        """Whether the process is there, and is the one that wrote this workspace's file: numbers are used again."""
         there = command_of(self.pid)
-        return _SUPERVISOR in there if self.command == UP else "nightcast" in there or "flows.commands" in there
+        if self.command == UP:
+            return _SUPERVISOR in there and str(place.home) in there
+        return "nightcast" in there or "flows.commands" in there
 
     def write(self, place: Place) -> None:
         """Tell the others; replaced in one step."""
@@ -95,7 +96,7 @@ def tenant_of(place: Place) -> Tenant | None:
 def live_tenant(place: Place) -> Tenant | None:
     """A `nightcast up` of this workspace that lives, whether or not it is ready."""
     tenant = tenant_of(place)
-    return tenant if tenant is not None and tenant.command == UP and tenant.alive else None
+    return tenant if tenant is not None and tenant.command == UP and tenant.is_alive_in(place) else None
 
 
 def live_api(place: Place) -> str | None:
@@ -104,6 +105,11 @@ def live_api(place: Place) -> str | None:
     if tenant is None or tenant.prefect_api is None:
         return None  # without the process, whatever answers on that port by now is somebody else's
     return tenant.prefect_api if answers(tenant.prefect_api) else None
+
+
+def is_own_server(place: Place, api: str | None) -> bool:
+    """Whether a process that runs flows against `api` has this workspace's own server; None is an embedded one."""
+    return not api or api == live_api(place)
 
 
 def answers(api: str) -> bool:
@@ -150,7 +156,7 @@ def take_turn(
             tenant = tenant_of(place)
         else:
             break
-        if tenant is not None and not tenant.alive:
+        if tenant is not None and not tenant.is_alive_in(place):
             tenant = None  # the file of the one before; its successor has not written yet
         if command == UP:
             refuse_second_up(place, tenant)
@@ -198,7 +204,11 @@ def refuse_second_up(place: Place, tenant: Tenant | None) -> None:
 
 
 def is_anybodys_turn(place: Place) -> bool:
-    """Whether somebody runs a server here."""
+    """Whether somebody runs a server here.
+
+    Raises:
+        NightcastError: this user may not ask.
+    """
     if not (place.state / _LOCK_FILE).is_file():
         return False
     try:
@@ -206,6 +216,10 @@ def is_anybodys_turn(place: Place) -> bool:
             return False
     except Timeout:
         return True
+    except PermissionError:
+        raise NightcastError(
+            f"{place.state / _LOCK_FILE} is another user's; ask that user, or be given the right to write there"
+        ) from None
 
 
 def end_leftovers(place: Place) -> None:

@@ -24,7 +24,9 @@ def test_the_second_hears_which_night_is_under_way(tmp_path) -> None:
 
 
 def test_a_night_that_has_not_said_which_it_is_still_holds(tmp_path) -> None:
-    with one_night(tmp_path), one_night(tmp_path, patience=0) as second:
+    with one_night(tmp_path):
+        note_night(tmp_path, datetime(2024, 3, 1, 23, tzinfo=UTC), datetime(2024, 3, 2, 2, 15, tzinfo=UTC))
+    with one_night(tmp_path), one_night(tmp_path, patience=0) as second:  # and isn't taken for the one before
         assert second == "another night is under way in this workspace; wait for it to end, then run again"
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from flows.commands import app
 from flows.processes import command_of
-from flows.turns import UP, Tenant, check_no_night, live_api, take_turn, tenant_of
+from flows.turns import UP, Tenant, check_no_night, is_own_server, live_api, take_turn, tenant_of
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 
@@ -116,7 +116,7 @@ def test_whoever_waits_may_be_called_off(workspace: Workspace, start: Start) -> 
 def test_a_command_uses_up_once_its_api_answers_and_waits_until_then(workspace: Workspace, start: Start) -> None:
     told: list[str] = []
     with an_api() as api:
-        up = start("deployments.up")
+        up = start(f"deployments.up {workspace.home}")
         with somebodys_turn(workspace, Tenant(up, UP)):
             with pytest.raises(NightcastError):
                 take_turn(workspace, "nightcast run", told.append, patience=0.7)
@@ -124,16 +124,19 @@ def test_a_command_uses_up_once_its_api_answers_and_waits_until_then(workspace: 
             Tenant(up, UP, api).write(workspace)
             assert take_turn(workspace, "nightcast run", told.append) == api
             assert live_api(workspace) == api
+            assert is_own_server(workspace, api) and not is_own_server(workspace, "http://elsewhere/api")
+    assert is_own_server(workspace, None) and not is_own_server(workspace, api)
 
 
 def test_what_answers_on_the_port_of_a_killed_up_is_not_taken_for_it(workspace: Workspace, start: Start) -> None:
     with an_api() as api:
-        Tenant(start("a stranger with its number"), UP, api).write(workspace)
-        assert live_api(workspace) is None
+        for stranger in ("a stranger with its number", "deployments.up /another/workspace"):
+            Tenant(start(stranger), UP, api).write(workspace)
+            assert live_api(workspace) is None
 
 
 def test_a_second_up_is_refused_and_told_how_to_stop_the_first(workspace: Workspace, start: Start) -> None:
-    up = start("deployments.up")
+    up = start(f"deployments.up {workspace.home}")
     with somebodys_turn(workspace, Tenant(up, UP, "http://127.0.0.1:1/api")):
         with pytest.raises(NightcastError) as refused:
             take_turn(workspace, UP, print)
@@ -184,4 +187,15 @@ def test_down_where_nothing_is_up_says_so(workspace: Workspace, monkeypatch: pyt
         answer = CliRunner().invoke(app, ["down"])
     assert answer.exit_code == 0
     assert f"`nightcast run` (process {pid}) is under way and goes on" in answer.output
+    assert command_of(pid) != ""
+
+
+def test_down_does_not_believe_a_note_without_its_lock(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    monkeypatch.setenv("NIGHTCAST_HOME", str(workspace.home))
+    pid = start(f"deployments.up {workspace.home}")
+    Tenant(pid, UP).write(workspace)
+    answer = CliRunner().invoke(app, ["down"])
+    assert (answer.exit_code, answer.output) == (0, f"nothing is up in {workspace.home}\n")
     assert command_of(pid) != ""
