@@ -25,7 +25,9 @@ _STOP_SECONDS = 20.0  # the deployments end a night that is under way, and say s
 _LAST_WORDS_SECONDS = 1.0
 _RAISED = re.compile(r"^[\w.]+(Error|Exception): ")
 _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b(?!.*Traceback)")
-_FLOW_RUN = re.compile(r"Flow run '[^']+' - (Beginning flow run|Finished in state)|[Cc]rashed|[Cc]ancel")
+_FLOW_RUN = re.compile(
+    r"Flow run '[^']+' - (Beginning flow run|Finished in state)|[Cc]rashed|[Cc]ancel|nightcast\.toml decides"
+)
 _TIME = re.compile(r"^(\d{4}[-/]\d\d[-/]\d\d )?\d\d:\d\d:\d\d(\.\d+)? *\|? *")
 
 
@@ -44,7 +46,7 @@ class Deaths:
 
 
 def worth_telling(line: str) -> str | None:
-    """What of a line of a part's log a person at the terminal wants to see: trouble, and how flow runs fare."""
+    """What of a line of a part's log a person wants to see: trouble, how flow runs fare, what was overruled."""
     text = _TIME.sub("", line.strip())
     if _FLOW_RUN.search(text):
         return text.split("| ", 1)[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -61,7 +62,7 @@ class Plan:
         return f"http://{self.host}:{self.mlflow_port}"
 
     def check_ports(self) -> None:
-        """See that both ports are free.
+        """See that both ports are free, and ours to listen at.
 
         Raises:
             NightcastError: one is not.
@@ -73,11 +74,17 @@ class Plan:
                 try:
                     probe.bind((self.host, port))
                 except OSError as error:
+                    settings = self.home / "nightcast.toml"
+                    if error.errno != errno.EADDRINUSE:
+                        raise NightcastError(
+                            f"cannot listen at {self.host}:{port}: {error.strerror}; see host and {name} under "
+                            f"[server] in {settings}"
+                        ) from None
                     who = listener(port)
-                    by = f" by process {who.pid}, {who.command[:80]!r}" if who else f" ({error.strerror})"
+                    by = f" by process {who.pid}, {who.command[:80]!r}" if who else ""
                     raise NightcastError(
                         f"{self.host}:{port} is taken{by}; stop that, or set another {name} under [server] in "
-                        f"{self.home / 'nightcast.toml'}"
+                        f"{settings}"
                     ) from None
 
 
@@ -97,6 +104,7 @@ class Supervisor:
         self._serving = self._part("deployments", [*python, "deployments.serve"], logs / "deployments.log")
         self._parts = (self._server, self._ui, self._serving)
         self._due: dict[str, float] = {}
+        self._held: list[str] = []
         self._api: str | None = None
         environment = os.environ | environment_for(plan) | {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
         environment.pop("PREFECT_API_URL", None)
@@ -131,7 +139,7 @@ class Supervisor:
         self._is_ready = True
 
     def tell_where(self) -> None:
-        """Say the addresses, and when what runs next."""
+        """Say the addresses, when what runs next, and what the deployments found as they began."""
         self._say(f"Prefect dashboard  {self._plan.dashboard}")
         self._say(f"MLflow UI          {self._plan.mlflow}")
         deadline = time.monotonic() + _PLANNED_SECONDS  # the server plans runs a few seconds after it hears of them
@@ -146,6 +154,9 @@ class Supervisor:
             for due in planned:
                 self._say(f"next {due.deployment:<14}{due.in_words()}")
         self._say(f"logs in {self._plan.state / 'logs'}")
+        for news in self._held:
+            self._say(news)
+        self._held.clear()
 
     def look_after(self) -> None:
         """Start again what dies, until told to stop.
@@ -176,13 +187,19 @@ class Supervisor:
         return Part(name, command, log, self._relay, self._undertaker)
 
     def _relay(self, news: str) -> None:
-        if self._is_ready:  # what goes wrong before ends all of it, with a line that says why
+        if self._is_ready:
             self._say(news)
+        elif news.startswith(f"{self._serving.name}: "):  # what goes wrong elsewhere ends all of it, and says why
+            self._held.append(news)
 
     def _begin(self, part: Part) -> None:
         part.start()
         running = {part.name: part.pid for part in self._parts if part.pid}
-        Tenant(os.getpid(), UP, self._api, self._plan.mlflow, running).write(self._plan)
+        try:
+            Tenant(os.getpid(), UP, self._api, self._plan.mlflow, running).write(self._plan)
+        except OSError:
+            if not self._is_ready:
+                raise  # later, a disk that is full for a while ends nothing: the undertaker knows the parts as well
 
     def _bury(self, part: Part) -> None:
         """Note a death; what the dead one had started goes with it, for nobody hears of it any more."""

@@ -39,6 +39,10 @@ def test_old_deaths_are_forgotten() -> None:
         ),
         ("02:15:01.234 | WARNING | prefect.runner - slow", "WARNING prefect.runner - slow"),
         ("2026/11/25 17:23:21 ERROR:     [Errno 98] in use", "ERROR:     [Errno 98] in use"),
+        (
+            "nightly: the dashboard says x, nightcast.toml decides: y",
+            "nightly: the dashboard says x, nightcast.toml decides: y",
+        ),
         ("sqlite3.OperationalError: database is locked", "sqlite3.OperationalError: database is locked"),
         ("ERROR:    Traceback (most recent call last):", None),
         ("02:15:01.234 | INFO    | Task run 'a' - Finished in state Completed()", None),

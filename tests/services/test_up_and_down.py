@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 
+import httpx
 import pytest
 from servers import Up, all_answer, beginning, family_of, runs_of, servers_of, until
 
@@ -84,6 +85,10 @@ def test_in_the_background_it_returns_when_ready_and_goes_down_when_told(home: U
 @pytest.mark.parametrize("undertaker_too", [False, True])
 def test_a_killed_up_leaves_one_server_at_most(home: Up, undertaker_too: bool) -> None:
     assert home.person.types("up", "--detach").returncode == 0
+    verify = f"{home.prefect}/api/deployments/name/verify/verify"
+    found = httpx.get(verify, trust_env=False).json()
+    pause = f"{home.prefect}/api/deployments/{found['id']}/pause_deployment"
+    httpx.post(pause, trust_env=False).raise_for_status()
     tenant = home.tenant()
     left = list(tenant["parts"].values())
     if undertaker_too:
@@ -95,7 +100,10 @@ def test_a_killed_up_leaves_one_server_at_most(home: Up, undertaker_too: bool) -
         os.kill(tenant["pid"], signal.SIGKILL)
         until(lambda: not any(command_of(pid) for pid in left), seconds=20)
         assert servers_of(home) == []
-    assert home.person.types("up", "--detach").returncode == 0
+    answer = home.person.types("up", "--detach")
+    assert answer.returncode == 0, answer.stderr
+    assert "deployments: verify: the dashboard says " in answer.stdout  # found before it was ready, told afterwards
+    assert "nightcast.toml decides" in (home.person.workspace / ".nightcast" / "logs" / "up.log").read_text()
     assert [command_of(pid) for pid in left if command_of(pid)] == []
     assert len(servers_of(home)) == 1
     assert all_answer(home)
