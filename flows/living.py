@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def _started_runs() -> Iterator[str]:
 
 def _environments() -> Iterator[list[str]]:
     if not Path("/proc/self/environ").exists():
-        command = ["ps", "axeww", "-o", "command="]
+        command = ["ps", "-axEww" if sys.platform == "darwin" else "axeww", "-o", "command="]
         for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines():  # noqa: S603
             yield line.split()
         return

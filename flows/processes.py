@@ -114,7 +114,9 @@ def _from_proc(pid: int) -> Process | None:
 
 def _from_ps(*which: str) -> list[Process]:
     found = []
-    for line in _output("ps", "-ww", "-o", "pid=,ppid=,pgid=,stat=,args=", *which).splitlines():  # -ww: whole lines
+    # One -o for each column: POSIX takes all that follows a = for the heading of that column.
+    columns = [word for name in ("pid", "ppid", "pgid", "stat", "args") for word in ("-o", f"{name}=")]
+    for line in _output("ps", "-ww", *columns, *which).splitlines():  # -ww: whole lines
         pid, parent, group, state, *command = line.split(maxsplit=4)
         if not state.startswith("Z"):
             found.append(Process(int(pid), int(parent), int(group), "".join(command)))
