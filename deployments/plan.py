@@ -57,9 +57,13 @@ def plan(schedule: ScheduleSettings) -> list[Planned]:
 def plan_version() -> str:
     """The version of nightcast and a digest of its flows: where it changes, deployments have to be registered anew."""
     here = Path(__file__).resolve()
-    files = [here, *sorted((here.parent.parent / "flows").glob("*.py"))]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return f"{version('nightcast')}+{digest[:8]}"
+    return f"{version('nightcast')}+{digest_of(here, here.parent.parent / 'flows')}"
+
+
+def digest_of(plan_file: Path, flows: Path) -> str:
+    """Eight letters that change with the plan and with any of the flows."""
+    files = [plan_file, *sorted(flows.glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
 def for_prefect_yaml() -> dict[str, Any]:

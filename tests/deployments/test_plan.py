@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
-from deployments.plan import NEVER, for_prefect_yaml, plan, plan_version
+from deployments.plan import NEVER, digest_of, for_prefect_yaml, plan, plan_version
 from flows.killed import FLOWS
 from lstm_model.errors import SettingsError
 from lstm_model.settings import ScheduleSettings
@@ -63,8 +64,18 @@ def test_the_pool_deploys_the_same(make_workspace: Callable[[str], Workspace], m
         assert all(schedule["cron"] == f"{{{{ plan.{name}.cron }}}}" for schedule in scheduled)
 
 
-def test_the_version_follows_the_flows() -> None:
-    assert plan_version() == plan_version() and "+" in plan_version()
+def test_the_version_follows_the_plan_and_the_flows(tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    plan_file, flow = tmp_path / "plan.py", tmp_path / "flows" / "night.py"
+    plan_file.write_text("a plan")
+    flow.write_text("a night")
+    first = digest_of(plan_file, flow.parent)
+    assert digest_of(plan_file, flow.parent) == first
+    flow.write_text("another night")
+    second = digest_of(plan_file, flow.parent)
+    plan_file.write_text("another plan")
+    assert len({first, second, digest_of(plan_file, flow.parent)}) == 3
+    assert plan_version().startswith(f"{version('nightcast')}+")
 
 
 def test_what_waits_for_runs_imports_neither_torch_nor_mlflow() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -10,13 +13,20 @@ from postgres import Postgres, running_postgres
 from servers import Up
 from support import Person
 
+from flows.processes import command_of
+
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Up:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """An empty workspace with ports of its own; nothing runs yet, nothing was lived."""
     at_home = Up(Person(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace")))
     at_home.write_settings()
-    return at_home
+    yield at_home
+    pid = at_home.tenant().get("pid")
+    if pid is not None and command_of(pid):  # a test that failed left it, stopped perhaps
+        for sign in (signal.SIGCONT, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.kill(pid, sign)
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,7 @@ def test_a_night_from_another_terminal_is_left_alone_until_it_is_killed(night: S
         stderr=subprocess.DEVNULL,
     ) as terminal:
         (run,) = night.until(lambda: night.runs(**running))
+        assert terminal.poll() is None, "it ended before anything was killed"
         night.kill("serving")
         assert "Crashed" not in night.start_serving()
         assert night.run(run["id"])["state_type"] == "RUNNING" or terminal.poll() == 0
