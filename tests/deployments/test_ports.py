@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -25,6 +26,6 @@ def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path) -> No
     with pytest.raises(NightcastError) as refused:
         Plan(tmp_path, "192.0.2.1", 4199, 4198).check_ports()  # an address kept for examples
     assert str(refused.value) == (
-        "cannot listen at 192.0.2.1:4199: Cannot assign requested address; see host and prefect_port under [server] "
-        f"in {tmp_path / 'nightcast.toml'}"
+        f"cannot listen at 192.0.2.1:4199: {os.strerror(errno.EADDRNOTAVAIL)}; see host and prefect_port under "
+        f"[server] in {tmp_path / 'nightcast.toml'}"
     )
