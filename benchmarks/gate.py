@@ -19,7 +19,6 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,15 +56,15 @@ Array = npt.NDArray[np.float64]
 # ── how often the test cries wolf ──────────────────────────────────────────────────────────────────────────────
 
 
-def fortnights(memory: float, series: int) -> Array:
+def windows(memory: float, series: int, origins: int = ORIGINS) -> Array:
     """Differences of two equal methods: means over the horizon of an hourly series whose days correlate: (N, O)."""
     chance = np.random.default_rng(0)
     fade, spin_up = memory ** (1 / 24), 200
-    hourly = chance.normal(size=(spin_up + (ORIGINS - 1) * EVERY + HORIZON, series))
+    hourly = chance.normal(size=(spin_up + (origins - 1) * EVERY + HORIZON, series))
     for hour in range(1, len(hourly)):
         hourly[hour] = fade * hourly[hour - 1] + math.sqrt(1 - fade**2) * hourly[hour]
     sums = np.concatenate([np.zeros((1, series)), hourly[spin_up:].cumsum(axis=0)])
-    starts = np.arange(ORIGINS) * EVERY
+    starts = np.arange(origins) * EVERY
     return ((sums[starts + HORIZON] - sums[starts]) / HORIZON).T
 
 
@@ -91,7 +90,7 @@ def alarms(series: int, memories: tuple[float, ...] = MEMORIES) -> list[dict[str
     tests = {"ours": ours, "Hering-Genton": of_scores("HG"), "Harvey-Leybourne-Newbold": of_scores("HLN")}
     rows = []
     for memory in memories:
-        equal = fortnights(memory, series)
+        equal = windows(memory, series)
         apart = equal + 3 * equal.mean(axis=1).std()
         for name, confidence in tests.items():
             false, seen = ((confidence(some) > 1 - LEVEL).mean() for some in (equal, apart))
@@ -123,11 +122,8 @@ class Past:
         """Who would have served under these settings, and how that went."""
         standing, lived, sums = Standing(), [], {}
         for night in self.nights:
-            tonight = key_of(night)
             decision = decide(self.trial(night, standing.champion), gate)
-            standing = replace(standing, newest=tonight, first=standing.first or tonight)
-            if decision.promote:
-                standing = replace(standing, champion=tonight, previous=standing.champion)
+            standing = standing.after(key_of(night), decision.promote)
             lived.append(Lived(night, None, decision.promote, decision.rule, decision.reason, standing))
             sums[night] = self._sums(night, standing)
         table = weigh(sums, lived).policies.set_index("policy")
@@ -192,10 +188,8 @@ def main(
     screen.print(table)
     if replay is not None:
         past = Past(replay)
-        error = past.standard_error()
-        screen.print(
-            f"standard error of a fortnight's difference from the first model: {error:.1%} of its CRPS (median)"
-        )
+        figures["standard_error"] = past.standard_error()
+        screen.print(f"standard error of the difference from a week-old model: {figures['standard_error']:.1%} of CRPS")
         figures["policies"] = policies(past)
         table = Table(title=f"{len(past.nights)} nights decided again", title_justify="left")
         for heading in ("[gate]", "promotions", "refused for margin", "MAE", "CRPS", "CRPS beyond always promote"):

@@ -45,6 +45,13 @@ class Standing:
     newest: str | None = None
     first: str | None = None
 
+    def after(self, tonight: str, promoted: bool) -> Standing:
+        """Who serves once tonight's challenger was judged."""
+        after = replace(self, newest=tonight, first=self.first or tonight)
+        if promoted:
+            after = replace(after, champion=tonight, previous=self.champion or self.previous)
+        return after
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -124,10 +131,7 @@ class Night:
     def judge(self, before: Standing) -> Verdict:
         """Hold the trial of tonight's challenger, and decide."""
         decision = decide(self.trial(before.champion), self._settings.gate)
-        tonight = key_of(self._night)
-        after = replace(before, newest=tonight, first=before.first or tonight)
-        if decision.promote:
-            after = replace(after, champion=tonight, previous=before.champion or before.previous)
+        after = before.after(key_of(self._night), decision.promote)
         return Verdict(decision.promote, decision.rule, decision.reason, after)
 
     def trial(self, standing: str | None) -> Evidence:

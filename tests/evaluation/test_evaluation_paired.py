@@ -5,39 +5,28 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.gate import OVERLAP, windows
 from lstm_model.evaluation.paired import confidence_above_zero
 
-ORIGINS, EVERY, HORIZON = 48, 6, 48
-
-
-def differences(memory, series=3000, origins=ORIGINS):
-    """Means over 48 hours, every six, of an hourly difference whose days correlate by `memory`: (series, origins)."""
-    chance = np.random.default_rng(0)
-    fade, hours = memory ** (1 / 24), 200 + (origins - 1) * EVERY + HORIZON
-    hourly = chance.normal(size=(hours, series))
-    for hour in range(1, hours):
-        hourly[hour] = fade * hourly[hour - 1] + math.sqrt(1 - fade**2) * hourly[hour]
-    sums = np.concatenate([np.zeros((1, series)), hourly[200:].cumsum(axis=0)])
-    starts = np.arange(origins) * EVERY
-    return ((sums[starts + HORIZON] - sums[starts]) / HORIZON).T
+SERIES = 3000
 
 
 def called_worse(some):
-    return np.mean([confidence_above_zero(one, HORIZON // EVERY) > 0.95 for one in some])
+    return np.mean([confidence_above_zero(one, OVERLAP) > 0.95 for one in some])
 
 
 @pytest.mark.parametrize(("memory", "at_most"), [(0.0, 0.08), (0.5, 0.13)])
 def test_equals_are_seldom_called_different(memory, at_most):
-    assert 0.03 < called_worse(differences(memory)) < at_most
+    assert 0.03 < called_worse(windows(memory, SERIES)) < at_most
 
 
 def test_a_difference_of_three_standard_errors_is_mostly_seen():
-    some = differences(0.3)
+    some = windows(0.3, SERIES)
     assert called_worse(some + 3 * some.mean(axis=1).std()) > 0.8
 
 
 def test_longer_windows_are_believed_more():
-    longer = differences(0.3, origins=200)
+    longer = windows(0.3, SERIES, origins=200)
     assert called_worse(longer) < 0.09
     assert called_worse(longer + 3 * longer.mean(axis=1).std()) > 0.85
 
