@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.markdown import table
+from flows.markdown import page, table
 from flows.words import rows_in_words
 from lstm_model.readings import IngestReport
 
@@ -40,7 +40,7 @@ def ingest_page(report: IngestReport) -> str:
     if report.nulled:
         columns = [(name, f"{count:,}") for name, count in report.nulled.items()]
         parts += ["## Left out of covariates as implausible", table(("column", "values"), columns)]
-    return "\n\n".join(parts) + "\n"
+    return page(parts)
 
 
 def _flags_by_station(report: IngestReport) -> str:

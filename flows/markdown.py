@@ -1,4 +1,4 @@
-"""Tables in markdown, as Prefect's dashboard shows them."""
+"""Pages and tables in markdown, as Prefect's dashboard shows them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_fro
     rule = ["---" if column < numbers_from else "---:" for column in range(len(headings))]
     told = [[_cell(text) for text in row] for row in (headings, *rows)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (told[0], rule, *told[1:]))
+
+
+def page(parts: Iterable[str]) -> str:
+    """Parts one below the other."""
+    return "\n\n".join(parts) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from flows.keeping import pruning_in_words
 from flows.links import run_link, version_link
-from flows.markdown import table
+from flows.markdown import page, table
 from flows.night import Night
 from flows.pictures import picture
 from flows.words import (
@@ -47,15 +47,17 @@ def training_page(candidate: Candidate, workspace: Workspace) -> str:
     parts += ["## On the gate's window", _scores(candidate.summary)]
     if changed := _settings_that_differ(workspace):
         parts += ["## Settings that differ from their defaults", changed]
-    return _page(parts)
+    return page(parts)
 
 
 def _settings_that_differ(workspace: Workspace) -> str:
-    model, usual = workspace.settings.model, ModelSettings()
+    model = workspace.settings.model
+    # What nobody set follows the frequency, and differs from nothing.
+    usual = ModelSettings(frequency=model.frequency).model_dump() | {"frequency": ModelSettings().frequency}
     rows = [
-        (name, str(value), str(getattr(usual, name)), workspace.origins.get(f"model.{name}", ""))
+        (name, str(value), str(usual[name]), workspace.origins.get(f"model.{name}", ""))
         for name, value in model.model_dump().items()
-        if value != getattr(usual, name)
+        if value != usual[name]
     ]
     return table(("setting", "value", "default", "said by"), rows, numbers_from=4) if rows else ""
 
@@ -68,7 +70,7 @@ def gate_page(promotion: Promotion, server: ServerSettings) -> str:
     parts.append(" · ".join(links))
     if promotion.summary is not None:
         parts += ["## On the gate's window, which no model saw", _scores(promotion.summary)]
-    return _page(parts)
+    return page(parts)
 
 
 def _scores(summary: pd.DataFrame) -> str:
@@ -97,7 +99,7 @@ def forecast_page(issue: Issue, recent: pd.DataFrame, server: ServerSettings) ->
     parts += [f"## The next {span_in_words(issue)}", table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)]
     if (left := len(stations) - _MOST_ROWS) > 0:
         parts.append(f"and {left} more stations, in `predictions/latest.csv`")
-    return _page(parts)
+    return page(parts)
 
 
 def least_certain(rows: pd.DataFrame) -> list[str]:
@@ -120,7 +122,7 @@ def verification_page(report: Verification, scores: pd.DataFrame, days: int) -> 
     parts.append(picture(charts.verified_by_lead(scores), "Mean absolute error by lead time, beside the baselines"))
     parts.append(_by_lead(scores))
     parts.append("Skill is 1 − MAE / persistence's MAE. `nightcast skill --by lead` tells more, with bands.")
-    return _page(parts)
+    return page(parts)
 
 
 def _errors(fresh: pd.DataFrame) -> str:
@@ -159,7 +161,7 @@ def _by_lead(scores: pd.DataFrame) -> str:
 def rollback_page(entry: Entry, server: ServerSettings) -> str:
     """Who serves again, who stands by, who asked for it and why."""
     parts = [rollback_in_words(entry), f"Asked for by {entry.who}: {entry.why}.", version_link(server, entry.champion)]
-    return _page(parts)
+    return page(parts)
 
 
 def maintenance_page(report: MaintenanceReport) -> str:
@@ -169,7 +171,7 @@ def maintenance_page(report: MaintenanceReport) -> str:
         for name, upkeep in report.tables.items()
     ]
     parts = [pruning_in_words(report.pruned), maintenance_in_words(report)]
-    return _page([*parts, table(("table", "files before", "files after", "old files removed"), rows)])
+    return page([*parts, table(("table", "files before", "files after", "old files removed"), rows)])
 
 
 def night_page(night: Night, server: ServerSettings) -> str:
@@ -189,8 +191,4 @@ def night_page(night: Night, server: ServerSettings) -> str:
         headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
         told = stations_table(night.forecast)
         parts += [f"## The next {span_in_words(night.forecast)}", table(headings, told, numbers_from=4)]
-    return _page(parts)
-
-
-def _page(parts: list[str]) -> str:
-    return "\n\n".join(parts) + "\n"
+    return page(parts)

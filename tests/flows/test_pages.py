@@ -126,6 +126,13 @@ def test_a_training_shows_links_its_curve_and_what_was_set_for_this_run(tmp_path
     ]  # fmt: skip
 
 
+def test_what_follows_the_frequency_was_set_by_nobody(tmp_path) -> None:
+    workspace = Workspace.find(tmp_path, {"NIGHTCAST_MODEL__FREQUENCY": "1D"})
+    scores = pd.DataFrame(columns=["mae", "rmse", "crps", "skill", "coverage_80"])
+    page = training_page(Candidate("7", "abc", 5.4, [], scores, MIDNIGHT, MIDNIGHT), workspace)
+    assert rows_below(page, "Settings that differ") == [["frequency", "1D", "1h", r"NIGHTCAST\_MODEL\_\_FREQUENCY"]]
+
+
 def test_a_decision_links_to_challenger_and_champion() -> None:
     page = gate_page(Promotion(Decision(False, "equal", "it is equal"), "8", "7", "7", None), SERVER)
     assert "version 8 not promoted: it is equal. Now champion is version 7." in page
