@@ -18,14 +18,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-import httpx
-
 from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
 from flows.killed import end_killed_runs, runs_under_way
 from flows.runtime import environment_for
-from flows.turns import live_api
+from flows.turns import answers, live_api
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 
@@ -108,7 +106,7 @@ def _look_after_runs(workspace: Workspace) -> None:
     api, was_away, looked_at = os.environ["PREFECT_API_URL"], False, time.monotonic()
     while True:
         time.sleep(_POLL_SECONDS)
-        if not _answers(api):
+        if not answers(api):
             was_away = True
         elif was_away or time.monotonic() - looked_at > _LOOK_AFTER_RUNS_SECONDS:
             looked_at = time.monotonic()
@@ -140,17 +138,10 @@ def _point_prefect_at(workspace: Workspace) -> None:
         raise NightcastError("no Prefect server runs for this workspace; `nightcast up` starts one, and this with it")
     os.environ.update(environment_for(workspace) | {"PREFECT_API_URL": api})
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not _answers(api):
+    while not answers(api):
         if time.monotonic() > deadline:
             raise NightcastError(f"{api} does not answer; `nightcast up` starts a server, and this with it")
         time.sleep(0.3)
-
-
-def _answers(api: str) -> bool:
-    try:
-        return httpx.get(f"{api}/health", timeout=2.0, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _tell_ended(names: list[str]) -> None:

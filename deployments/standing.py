@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from deployments.plan import NEVER, Planned, plan_version
+from lstm_model.whole import write_text_whole
 from lstm_model.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,15 +74,10 @@ def overridden(planned: list[Planned], standing: Mapping[str, Standing], registe
     lines = []
     for deployment in planned:
         now = standing.get(deployment.name)
-        if (
-            now is None
-            or now.in_pool
-            or now.schedule_in_words
-            in (  # a pool's schedules are ours as well
-                registered.get(deployment.name, now.schedule_in_words),
-                deployment.schedule_in_words,
-            )
-        ):
+        if now is None or now.in_pool:  # a pool's schedules are ours as well
+            continue
+        registered_last = registered.get(deployment.name, now.schedule_in_words)
+        if now.schedule_in_words in (registered_last, deployment.schedule_in_words):
             continue
         lines.append(
             f"{deployment.name}: the dashboard says {now.schedule_in_words}, nightcast.toml decides: "
@@ -101,10 +97,8 @@ def recall_registered(workspace: Workspace) -> dict[str, str]:
 
 def note_registered(workspace: Workspace, planned: list[Planned]) -> None:
     """Keep what was registered, to know the next time what a person changed since."""
-    file = workspace.state / _REGISTERED_FILE
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({one.name: one.schedule_in_words for one in planned}, indent=1), encoding="utf-8")
-    fresh.replace(file)
+    told = {one.name: one.schedule_in_words for one in planned}
+    write_text_whole(workspace.state / _REGISTERED_FILE, json.dumps(told, indent=1))
 
 
 def _schedules_in_words(deployment: DeploymentResponse) -> str:

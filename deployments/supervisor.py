@@ -134,7 +134,7 @@ class Supervisor:
         self._until(lambda: answers(self._plan.api), self._server)
         self._api = self._plan.api
         self._begin(self._serving)
-        self._until(self._mlflow_answers, self._ui)
+        self._until(lambda: answers(self._plan.mlflow), self._ui)
         self._until(self._deployments_are_served, self._serving)
         self._is_ready = True
 
@@ -231,12 +231,6 @@ class Supervisor:
                 f"MLflow's database {self._plan.home / 'mlruns' / 'mlflow.db'} cannot be opened; "
                 f"{reason_in(words.splitlines())}; `nightcast doctor` says what to do"
             )
-
-    def _mlflow_answers(self) -> bool:
-        try:
-            return httpx.get(f"{self._plan.mlflow}/health", timeout=2.0, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
 
     def _deployments_are_served(self) -> bool:
         """Whether this process, not an earlier one, has asked the server for work."""

@@ -21,15 +21,13 @@ def one_night(state: Path, patience: float = _PATIENCE_SECONDS) -> Iterator[str 
         state: the workspace's folder of bookkeeping.
         patience: seconds to wait for another one.
     """
-    lock = FileLock(state / "night.lock")
+    lock, why_not = FileLock(state / "night.lock"), None
     try:
         lock.acquire(timeout=patience)
     except Timeout:
-        taken = True
-    else:
-        taken = False
-    if taken:
-        yield f"another night is under way in this workspace{_which(state)}; wait for it to end, then run again"
+        why_not = f"another night is under way in this workspace{_which(state)}; wait for it to end, then run again"
+    if why_not is not None:
+        yield why_not
         return
     try:
         yield None

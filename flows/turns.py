@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from flows.one_night import one_night
 from flows.processes import command_of, end_processes, processes
 from lstm_model.errors import NightcastError
+from lstm_model.whole import write_text_whole
 
 UP = "nightcast up"
 PATIENCE_SECONDS = 30 * 60.0
@@ -72,10 +73,7 @@ class Tenant:
 
     def write(self, place: Place) -> None:
         """Tell the others; replaced in one step."""
-        place.state.mkdir(parents=True, exist_ok=True)
-        fresh = place.state / f"{_TENANT_FILE}.new"
-        fresh.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        fresh.replace(place.state / _TENANT_FILE)
+        write_text_whole(place.state / _TENANT_FILE, json.dumps(asdict(self)))
 
     def end_parts(self) -> None:
         """End what outlived it, at once: nobody is left to wait for it, and asked politely it may stay."""
@@ -112,10 +110,10 @@ def is_own_server(place: Place, api: str | None) -> bool:
     return not api or api == live_api(place)
 
 
-def answers(api: str) -> bool:
-    """Whether a Prefect API is there."""
+def answers(address: str) -> bool:
+    """Whether a Prefect API or an MLflow UI is there and well."""
     try:
-        return httpx.get(f"{api}/health", timeout=_HEALTH_SECONDS, trust_env=False).is_success
+        return httpx.get(f"{address}/health", timeout=_HEALTH_SECONDS, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 

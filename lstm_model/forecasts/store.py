@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.readings.delta import until_committed
+from lstm_model.whole import write_whole
 
 _TIME = pa.timestamp("us", tz="UTC")
 FORECASTS_SCHEMA = pa.schema(
@@ -72,9 +73,8 @@ class ForecastStore:
             self._forget_scores(issued_at)
         _replace_issue(self._forecasts, FORECASTS_SCHEMA, issued_at, issue)
         newest = self.newest_issue()
-        scratch = self._latest.with_suffix(f".{os.getpid()}.tmp")
-        newest.to_csv(scratch, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
-        os.replace(scratch, self._latest)  # noqa: PTH105 - atomic, and said so
+        told = partial(newest.to_csv, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
+        write_whole(self._latest, told)
 
     def newest_issue(self) -> pd.DataFrame:
         """The rows of the newest issue, ordered by station and lead."""

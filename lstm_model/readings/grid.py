@@ -25,6 +25,11 @@ class StationGrid:
     places: npt.NDArray[np.intp]
 
 
+def cells_of(micros: npt.NDArray[np.int64], step: pd.Timedelta) -> npt.NDArray[np.int64]:
+    """The step that each time (n,), µs since 1970, lies in: the one that ends there or next, counted from 1970."""
+    return -(-micros // (step // pd.Timedelta(1, "us")))
+
+
 def station_grid(
     codes: npt.NDArray[np.intp],
     micros: npt.NDArray[np.int64],
@@ -41,7 +46,7 @@ def station_grid(
         step: the grid's step.
         stations: how many there are.
     """
-    cells = -(-micros // (step // pd.Timedelta(1, "us")))
+    cells = cells_of(micros, step)
     first, last = int(cells.min()), int(cells.max())
     places = cells - first
     grid = np.full((stations, last - first + 1), np.nan)
@@ -69,7 +74,7 @@ def grid_by_parts(
         if len(row_of) > len(values):
             values = np.pad(values, ((0, len(row_of) - len(values)), (0, 0)), constant_values=np.nan)
         rows = np.array([row_of[name] for name in fleet.stations], np.intp)[fleet.codes]
-        values[rows, -(-fleet.micros // (step // pd.Timedelta(1, "us"))) - first] = fleet.values
+        values[rows, cells_of(fleet.micros, step) - first] = fleet.values
     names = sorted(row_of)
     if names != list(row_of):
         values = values[[row_of[name] for name in names]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from urllib.parse import quote
 
 import pandas as pd
+
+from lstm_model.whole import write_text_whole
 
 
 class Pull:
@@ -25,10 +26,7 @@ class Pull:
         if self._file.is_file():
             said = json.loads(self._file.read_text(encoding="utf-8"))
             since = None if said is None or since is None else min(pd.Timestamp(said), since)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(None if since is None else since.isoformat()), encoding="utf-8")
-        fresh.replace(self._file)
+        write_text_whole(self._file, json.dumps(None if since is None else since.isoformat()))
         return since
 
     def end(self) -> None:

@@ -25,7 +25,7 @@ import pandas as pd
 from ioos_qc import qartod
 
 from lstm_model.readings.fleet import Fleet
-from lstm_model.readings.grid import station_grid
+from lstm_model.readings.grid import cells_of, station_grid
 from lstm_model.readings.stations import Stations
 from lstm_model.readings.usual import SMOOTH, Usual, may_last, smooth, values_of
 from lstm_model.settings import QualitySettings
@@ -283,7 +283,7 @@ class _Series:
         Looked at on the grid, the last reading of each step, because ioos_qc counts readings and takes their
         distance for constant. A run is flagged from its beginning: it was still from there on.
         """
-        cell = -(-self.micros // (self._step // pd.Timedelta(1, "us")))
+        cell = cells_of(self.micros, self._step)
         last = np.concatenate([(np.diff(cell) != 0) | (np.diff(self.codes) != 0), [True]])
         cells, codes, values = cell[last], self.codes[last], self.values[last]
         steps = np.diff(cells, prepend=0)

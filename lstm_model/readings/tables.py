@@ -86,10 +86,7 @@ def read_cells(content: bytes, where: str, delimiter: str | None = None) -> Cell
         return _read_json_lines(text, encoding)
     if is_annotated(text):
         frame, lines = read_annotated(text, where, OVERFLOW)
-        fault = pd.Series("", index=frame.index, dtype="str")
-        if OVERFLOW in frame:
-            fault = fault.mask(frame[OVERFLOW] != "", TOO_MANY_FIELDS)
-        return Cells(frame, lines, fault, f"InfluxDB's annotated CSV, {encoding}", delimiter=",")
+        return _csv_cells(frame, lines.to_numpy(), ",", f"InfluxDB's annotated CSV, {encoding}")
     return _read_csv(text, encoding, where, delimiter)
 
 
@@ -147,6 +144,8 @@ def _read_csv(text: str, encoding: str, where: str, delimiter: str | None) -> Ce
     """Rows shorter than the header are filled with nothing; fields beyond it go into a column of their own."""
     first = text.lstrip("\r\n").split("\n", 1)[0]
     separator = delimiter or max(_DELIMITERS, key=first.count)
+    named = {"\t": "tab"}.get(separator, f"{separator!r}")
+    description = f"CSV, columns divided by {named}, {encoding}"
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         header = [name.strip() for name in next(fields for fields in reader if fields)]
@@ -156,7 +155,7 @@ def _read_csv(text: str, encoding: str, where: str, delimiter: str | None) -> Ce
             )
         header = [name or f"{NAMELESS}{number})" for number, name in enumerate(header, start=1)]
         if (regular := _regular(text, header, separator)) is not None:
-            return _csv_cells(regular, np.arange(2, len(regular) + 2), separator, encoding)
+            return _csv_cells(regular, np.arange(2, len(regular) + 2), separator, description)
         width, rows, lines = len(header), [], []
         for fields in reader:
             if fields:
@@ -166,17 +165,15 @@ def _read_csv(text: str, encoding: str, where: str, delimiter: str | None) -> Ce
     except (csv.Error, StopIteration) as error:
         raise SourceError(f"{where}: cannot be read as CSV: {error}") from None
     frame = pd.DataFrame(rows, columns=[*header, OVERFLOW], dtype=str)
-    return _csv_cells(frame, np.array(lines, np.int64), separator, encoding)
+    return _csv_cells(frame, np.array(lines, np.int64), separator, description)
 
 
-def _csv_cells(frame: pd.DataFrame, lines: npt.NDArray[np.int64], separator: str, encoding: str) -> Cells:
+def _csv_cells(frame: pd.DataFrame, lines: npt.NDArray[np.int64], separator: str, description: str) -> Cells:
     fault = constant("", frame.index)
     if OVERFLOW in frame:
         fault = fault.mask(frame[OVERFLOW] != "", TOO_MANY_FIELDS)
         if (fault == "").all():
             frame = frame.drop(columns=OVERFLOW)
-    named = {"\t": "tab"}.get(separator, f"{separator!r}")
-    description = f"CSV, columns divided by {named}, {encoding}"
     return Cells(frame, pd.Series(lines, index=frame.index), fault, description, delimiter=separator)
 
 

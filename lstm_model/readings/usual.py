@@ -6,7 +6,6 @@ Frozen in `data/usual.json`, so that a flag does not depend on the day it was gi
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from threadpoolctl import ThreadpoolController
 
 from lstm_model.harmonics import ANNUAL_DAYS, harmonic_design, supported_harmonics
 from lstm_model.readings.grid import station_grid
+from lstm_model.whole import write_text_whole
 
 SMOOTH = pd.Timedelta("24h")
 """A departure that lasts is its median over this long."""
@@ -121,10 +121,7 @@ class UsualFile:
             "moved": {name: since.isoformat() for name, since in self.moved.items()},
             "stations": {name: usual.as_data() for name, usual in self.usual.items()},
         }
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
-        fresh.replace(file)
+        write_text_whole(file, json.dumps(data, indent=1, ensure_ascii=False))
 
 
 def week_of(time: pd.Timestamp) -> pd.Timestamp:

@@ -28,6 +28,7 @@ from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, SampleArrivals
 from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, seen_by, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
+from lstm_model.whole import write_text_whole, write_whole
 from lstm_model.workspace import Workspace
 
 _PACKAGE = Path(__file__).parents[1]
@@ -96,10 +97,10 @@ class Replay:
         verdict = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)
         seconds["promote"] = time.perf_counter() - began
         began = time.perf_counter()
-        _replace(self._forecasts_file(night), then.forecasts(verdict.standing).to_parquet)
+        write_whole(self._forecasts_file(night), then.forecasts(verdict.standing).to_parquet)
         seconds["forecast"] = time.perf_counter() - began
         lived = Lived(night, begun.readings_version, **vars(verdict), seconds=seconds)
-        _write(self._record_file(night), json.dumps(asdict(lived) | {"night": night.isoformat()}, indent=1))
+        write_text_whole(self._record_file(night), json.dumps(asdict(lived) | {"night": night.isoformat()}, indent=1))
         return lived
 
     def _record_of(self, night: pd.Timestamp) -> Lived | None:
@@ -126,7 +127,7 @@ class Replay:
             if key_of(night) not in known:
                 report = ingest_from(self._copy, self._arrivals.sources(before, night), night)
                 known[key_of(night)] = report.readings_version
-                _write(file, json.dumps(known, indent=1))
+                write_text_whole(file, json.dumps(known, indent=1))
             yield night, known[key_of(night)], time.perf_counter() - began
 
     def _meet_truth(self, lived: list[Lived]) -> Outcome:
@@ -158,7 +159,7 @@ class Replay:
             if self._stations_file.is_file():
                 (self.folder / "data").mkdir(exist_ok=True)
                 shutil.copy2(self._stations_file, self.folder / "data")
-            _write(file, json.dumps(mine, indent=1))
+            write_text_whole(file, json.dumps(mine, indent=1))
             return
         theirs = json.loads(file.read_text(encoding="utf-8"))
         if differing := [name for name, value in mine.items() if theirs.get(name) != value]:
@@ -240,17 +241,6 @@ def _ahead(nights: Iterator[Begun], most: int) -> Iterator[Begun]:
     while waiting:
         yield waiting.popleft()
         waiting.extend(islice(nights, 1))
-
-
-def _write(file: Path, text: str) -> None:
-    _replace(file, lambda scratch: scratch.write_text(text, encoding="utf-8"))
-
-
-def _replace(file: Path, write: Callable[[Path], object]) -> None:
-    """Write a file whole or not at all."""
-    scratch = file.with_suffix(f".{os.getpid()}.tmp")
-    write(scratch)
-    scratch.replace(file)
 
 
 def _digest(files: list[Path]) -> str:
