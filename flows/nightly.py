@@ -16,6 +16,7 @@ from flows.outcome import told
 from flows.pages import night_page
 from flows.parameters import Text
 from flows.promote import promote_flow
+from flows.steps import lived
 from flows.train import train_flow
 from flows.verify import verify_flow
 from flows.words import night_in_words
@@ -53,11 +54,11 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
 
 def _live(workspace: Workspace, now: pd.Timestamp) -> Night:
     night, moment = Night(now, workspace.settings.plays_sample), now.isoformat()
-    night.ingest = night.live("ingest", lambda: ingest_flow(moment))
-    night.verify = night.live("verify", lambda: verify_flow(moment))
-    night.train = night.live("train", lambda: train_flow(moment))
+    night.ingest = night.live("ingest", lambda: lived(ingest_flow)(moment))
+    night.verify = night.live("verify", lambda: lived(verify_flow)(moment))
+    night.train = night.live("train", lambda: lived(train_flow)(moment))
     if night.train is not None:
-        night.promote = night.live("promote", lambda: promote_flow(moment, "nightly"))
-    night.forecast = night.live("forecast", lambda: forecast_flow(moment))
+        night.promote = night.live("promote", lambda: lived(promote_flow)(moment, "nightly"))
+    night.forecast = night.live("forecast", lambda: lived(forecast_flow)(moment))
     mark_lived(workspace, now, list(night.failed))
     return night

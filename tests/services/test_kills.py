@@ -67,12 +67,31 @@ def test_a_night_outlives_its_server(night: Served) -> None:
     night.kill("server")
     time.sleep(12)
     night.start_server()
-    assert night.ended(run) == "COMPLETED"
+    assert night.ended(run) == "COMPLETED", night.run(run)["state"]["message"]
     assert latest.exists()
     night.until(lambda: "serving anew" in night.log("serving"), 60)  # a runner that lost its server hears of no cancel
     cancelled = begin(night)
     night.ask("POST", f"/flow_runs/{cancelled}/set_state", {"state": {"type": "CANCELLING"}})
     assert night.ended(cancelled) == "CANCELLED"
+
+
+def test_the_forecast_goes_out_though_the_server_stays_away(night: Served) -> None:
+    latest = night.person.workspace / "predictions" / "latest.csv"
+    latest.unlink(missing_ok=True)
+    command = [sys.executable, "-c", "from flows.nightly import nightly_flow; nightly_flow()"]
+    impatient = {"PREFECT_CLIENT_MAX_RETRIES": "1"}
+    log = night.person.workspace / "alone.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            command, env=night.environment() | impatient, cwd=night.person.workspace, stdout=out, stderr=out
+        ) as terminal,
+    ):
+        night.until(lambda: "ingest done" in log.read_text() or terminal.poll() is not None)
+        night.kill("server")
+    night.start_server()
+    assert "forecast is done without Prefect's server" in log.read_text(), log.read_text()[-3000:]
+    assert latest.exists()
 
 
 def test_a_night_from_another_terminal_is_left_alone_until_it_is_killed(night: Served) -> None:
