@@ -6,10 +6,13 @@ Frozen in `data/usual.json`, so that a flag does not depend on the day it was gi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import bottleneck
 import numpy as np
@@ -40,6 +43,8 @@ _SAME = 1e-13
 _LIBRARIES = ThreadpoolController()
 """Slim products take longer on several threads than on one where cores are shared, and all round differently."""
 
+In = TypeVar("In")
+Out = TypeVar("Out")
 Array = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
 
@@ -161,12 +166,7 @@ def learn_from(names: Sequence[str], times: pd.DatetimeIndex, values: Float32s, 
     waves_of = [_waves_supported(np.flatnonzero(~np.isnan(own)), times, step) for own in values]
     fitted: dict[int, Usual] = {}
     for waves in {waves for waves in waves_of if waves is not None}:
-        design = harmonic_design(times, *waves)
-        rows = [row for row, its in enumerate(waves_of) if its == waves]
-        for begin in range(0, len(rows), _FIT_AT_ONCE):
-            some = rows[begin : begin + _FIT_AT_ONCE]
-            with _LIBRARIES.limit(limits=1):
-                fitted |= dict(zip(some, _fit(design, values[some].astype(np.float64), *waves), strict=True))
+        fitted |= _fit_all([row for row, its in enumerate(waves_of) if its == waves], times, values, waves)
     rows = sorted(fitted)
     anomaly = values if len(rows) == len(values) else values[rows]
     for begin in range(0, len(rows), _FIT_AT_ONCE):
@@ -214,6 +214,14 @@ def _waves_supported(
     return diurnal, annual
 
 
+def _fit_all(rows: list[int], times: pd.DatetimeIndex, values: Float32s, waves: tuple[int, int]) -> dict[int, Usual]:
+    """What is usual at these rows of the values (S, T), which can all tell the same waves."""
+    design = harmonic_design(times, *waves)
+    parts = [rows[begin : begin + _FIT_AT_ONCE] for begin in range(0, len(rows), _FIT_AT_ONCE)]
+    found = _side_by_side(lambda some: _fit(design, values[some].astype(np.float64), *waves), parts)
+    return dict(zip(rows, chain.from_iterable(found), strict=True))
+
+
 def _fit(design: Array, values: Array, diurnal: int, annual: int) -> list[Usual]:
     """Least squares that set aside what lies far off, for several stations (S, T) with one design (T, terms).
 
@@ -256,8 +264,8 @@ def _with_neighbours(
         return usual
     spreads = np.array([usual[name].spread_c for name in names])
     common, together, alone = _shared(anomaly, _OUTLYING * spreads)
-    finished = dict(usual)
-    for row, name in enumerate(names):
+
+    def beside(row: int) -> tuple[Neighbour, ...]:
         mine, theirs, both = (each.astype(np.float64) for each in (alone[row], alone[:, row], together[row]))
         with np.errstate(invalid="ignore", divide="ignore"):
             slope = np.clip(both / theirs, 0.0, 1.0)  # of this station on each other
@@ -270,8 +278,16 @@ def _with_neighbours(
             apart = anomaly[row] - slope[other] * anomaly[other].astype(np.float64)
             lasting = _spread(smooth(apart[None], step)[0])
             found.append(Neighbour(names[other], float(slope[other]), _spread(apart), lasting))
-        finished[name] = replace(usual[name], neighbours=tuple(found))
-    return finished
+        return tuple(found)
+
+    found = _side_by_side(beside, range(len(names)))
+    return {name: replace(usual[name], neighbours=near) for name, near in zip(names, found, strict=True)}
+
+
+def _side_by_side(do: Callable[[In], Out], parts: Iterable[In]) -> list[Out]:
+    """The same for every part, on all processors; each product on one thread, so that the answers stay the same."""
+    with _LIBRARIES.limit(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(do, parts))
 
 
 def _shared(anomaly: Float32s, limits: Array) -> tuple[Float32s, Float32s, Float32s]:
