@@ -21,6 +21,7 @@ from uuid import UUID
 from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
+from flows.access import access
 from flows.killed import end_killed_runs, runs_under_way
 from flows.runtime import environment_for
 from flows.turns import answers, live_api
@@ -136,7 +137,7 @@ def _point_prefect_at(workspace: Workspace) -> None:
     api = os.environ.get("PREFECT_API_URL") or live_api(workspace)
     if not api:
         raise NightcastError("no Prefect server runs for this workspace; `nightcast up` starts one, and this with it")
-    os.environ.update(environment_for(workspace) | {"PREFECT_API_URL": api})
+    os.environ.update(environment_for(workspace) | access(workspace.settings.server) | {"PREFECT_API_URL": api})
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not answers(api):
         if time.monotonic() > deadline:

@@ -17,6 +17,7 @@ from types import FrameType
 import httpx
 
 from deployments.parts import Part, Undertaker, reason_in
+from flows.access import address_of
 from flows.due import deployments, next_runs
 from flows.processes import listener
 from flows.runtime import environment_for
@@ -49,7 +50,7 @@ class Plan:
     @property
     def dashboard(self) -> str:
         """Prefect's address."""
-        return f"http://{self.host}:{self.prefect_port}"
+        return f"http://{address_of(self.host)}:{self.prefect_port}"
 
     @property
     def api(self) -> str:
@@ -59,7 +60,7 @@ class Plan:
     @property
     def mlflow(self) -> str:
         """MLflow's address."""
-        return f"http://{self.host}:{self.mlflow_port}"
+        return f"http://{address_of(self.host)}:{self.mlflow_port}"
 
     def check_ports(self) -> None:
         """See that both ports are free, and ours to listen at.
@@ -96,12 +97,11 @@ class Supervisor:
         self._stopping = self._is_ready = False
         self._undertaker = Undertaker()
         logs = plan.state / "logs"
-        python = [sys.executable, "-m"]
-        self._server = self._part("Prefect server", [*python, "prefect", "server", "start"], logs / "prefect.log")
+        self._server = self._part("Prefect server", _guarded("prefect", plan, plan.prefect_port), logs / "prefect.log")
         # `mlflow server` would start this and stay beside it, as large again.
-        mlflow = [*python, "uvicorn", "--host", plan.host, "--port", str(plan.mlflow_port), "--no-access-log"]
-        self._ui = self._part("MLflow UI", [*mlflow, "mlflow.server.fastapi_app:app"], logs / "mlflow.log")
-        self._serving = self._part("deployments", [*python, "deployments.serve"], logs / "deployments.log")
+        self._ui = self._part("MLflow UI", _guarded("mlflow", plan, plan.mlflow_port), logs / "mlflow.log")
+        serving = [sys.executable, "-m", "deployments.serve"]
+        self._serving = self._part("deployments", serving, logs / "deployments.log")
         self._parts = (self._server, self._ui, self._serving)
         self._due: dict[str, float] = {}
         self._held: list[str] = []
@@ -112,6 +112,7 @@ class Supervisor:
         self._server.environment = environment | {
             "PREFECT_SERVER_API_HOST": plan.host,
             "PREFECT_SERVER_API_PORT": str(plan.prefect_port),
+            "PREFECT_UI_API_URL": "/api",  # by whatever name a browser knows this machine
         }
         self._ui.environment = environment | _mlflow_settings(plan.home / "mlruns")
         self._serving.environment = environment | {
@@ -258,6 +259,12 @@ class Supervisor:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True  # told at the next pause: nothing is left half-started
+
+
+def _guarded(name: str, plan: Plan, port: int) -> list[str]:
+    """Command that serves a dashboard of `deployments.guarded`."""
+    serve = [sys.executable, "-m", "uvicorn", "--no-access-log", "--factory", f"deployments.guarded:{name}"]
+    return [*serve, "--host", plan.host, "--port", str(port), "--timeout-keep-alive", "5"]
 
 
 def _mlflow_settings(mlruns: Path) -> dict[str, str]:

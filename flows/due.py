@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from flows.access import login
+
 _SECONDS = 10.0
 _PAGE = 200
 
@@ -69,7 +71,7 @@ def deployments(api: str) -> list[dict[str, Any]]:
 
 
 def _post(url: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = httpx.post(url, json=wanted, timeout=_SECONDS, trust_env=False)
+    answer = httpx.post(url, json=wanted, timeout=_SECONDS, trust_env=False, auth=login())
     answer.raise_for_status()
     found: list[dict[str, Any]] = answer.json()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,6 +43,7 @@ def _what_is_up(workspace: Workspace) -> dict[str, Any]:
     """Addresses, parts and the next times of `nightcast up`."""
     import httpx
 
+    from flows.access import access
     from flows.due import next_runs
     from flows.processes import command_of
     from flows.turns import live_tenant
@@ -58,6 +60,7 @@ def _what_is_up(workspace: Workspace) -> dict[str, Any]:
     }
     if tenant.prefect_api is None:
         return facts
+    os.environ.update(access(workspace.settings.server))
     try:
         return facts | {f"next_{due.deployment}": due.in_words() for due in next_runs(tenant.prefect_api)}
     except httpx.HTTPError:

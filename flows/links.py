@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from flows.access import address_of
 from lstm_model.registry import MODEL
 from lstm_model.settings import ServerSettings
-
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a server listens is no address to go to
 
 
 def mlflow_address(server: ServerSettings) -> str:
     """Where the MLflow UI is."""
-    host = "127.0.0.1" if server.host in _EVERYWHERE else server.host
-    return f"http://{host}:{server.mlflow_port}"
+    return f"http://{address_of(server.host)}:{server.mlflow_port}"
 
 
 def run_link(server: ServerSettings, run_id: str, text: str = "the run in MLflow") -> str:

@@ -8,16 +8,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from flows.access import access
 from flows.turns import Place, Tenant, take_turn
 from lstm_model.errors import SettingsError
+
+if TYPE_CHECKING:  # `nightcast up` itself stays small
+    from lstm_model.workspace import Workspace
 
 # On the command line `flows.progress` speaks; Prefect's own console lines would say everything twice.
 _QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 
 
 def start_engine(
-    place: Place, command: str, tell: Callable[[str], None], check: Callable[[], None] = lambda: None
+    workspace: Workspace, command: str, tell: Callable[[str], None], check: Callable[[], None] = lambda: None
 ) -> None:
     """Find a server for the flows of this command, or start Prefect's embedded one when it is our turn.
 
@@ -25,9 +30,9 @@ def start_engine(
 
     Raises:
         NightcastError: the turn did not come.
-        SettingsError: prefect was imported before and would look elsewhere.
+        SettingsError: prefect was imported before and would look elsewhere, or the server's login is not known.
     """
-    _point_at(place, take_turn(place, command, tell, check=check))
+    _point_at(workspace, take_turn(workspace, command, tell, check=check))
     from prefect.client.orchestration import get_client
     from prefect.server.api.server import SubprocessASGIServer
 
@@ -40,15 +45,17 @@ def start_engine(
     while (process := SubprocessASGIServer().server_process) is None and start.is_alive():
         time.sleep(0.05)
     if process is not None:  # told at once: who is killed from here on does not leave a server that nobody knows
-        Tenant(os.getpid(), command, parts={"Prefect server": process.pid}).write(place)
+        Tenant(os.getpid(), command, parts={"Prefect server": process.pid}).write(workspace)
     importlib.import_module("lstm_model.forecasts")
     start.join()
 
 
-def _point_at(place: Place, api: str | None) -> None:
-    home = place.state / "prefect"
+def _point_at(workspace: Workspace, api: str | None) -> None:
+    home = workspace.state / "prefect"
     home.mkdir(parents=True, exist_ok=True)
-    environment = environment_for(place) | ({} if api is None else {"PREFECT_API_URL": api})
+    environment = environment_for(workspace)
+    if api is not None:
+        environment |= access(workspace.settings.server) | {"PREFECT_API_URL": api}
     if "prefect" in sys.modules and os.environ.get("PREFECT_HOME") != str(home):
         raise SettingsError("prefect was imported before nightcast could point it at the workspace; import flows first")
     os.environ.pop("PREFECT_API_URL", None)

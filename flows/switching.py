@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 
+from flows.access import access_for_servers
 from flows.runtime import forgetting_after
 from flows.turns import UP, end_leftovers, is_anybodys_turn, live_tenant, tenant_of
 from lstm_model.errors import NightcastError
@@ -18,9 +19,13 @@ _DOWN_SECONDS = 90.0
 
 
 def go_up(workspace: Workspace, *, detach: bool) -> int:
-    """Become `deployments.up`, or start it and return when it is ready; returns its exit code."""
+    """Become `deployments.up`, or start it and return when it is ready; returns its exit code.
+
+    Raises:
+        SettingsError: other machines could ask, and nothing says who may.
+    """
     server = workspace.settings.server
-    os.environ.update(forgetting_after(server.history_days))
+    os.environ.update(forgetting_after(server.history_days) | access_for_servers(server))
     # Deployments sit above flows: they are called by name instead of being imported.
     command = [sys.executable, "-m", "deployments.up", str(workspace.home), server.host]
     command += [str(server.prefect_port), str(server.mlflow_port)]

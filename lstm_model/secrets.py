@@ -52,8 +52,9 @@ def _is_reference(text: str) -> bool:
 class Secrets:
     """What the environment says for `${NAME}`, and how to keep it out of every message."""
 
-    def __init__(self, source: str, environment: Mapping[str, str]) -> None:
-        self._source = source
+    def __init__(self, section: str, environment: Mapping[str, str]) -> None:
+        """Those of one table of nightcast.toml, such as `source.cellar`."""
+        self._section = section
         self._environment = environment
         self._values: set[str] = set()
 
@@ -78,7 +79,7 @@ class Secrets:
         """
         if masked(setting, text) != text:
             raise SettingsError(
-                f"source.{self._source}: {setting} holds a secret. Write ${{MY_SECRET}} in its place "
+                f"{self._section}: {setting} holds a secret. Write ${{MY_SECRET}} in its place "
                 "and set that variable in the environment."
             )
 
@@ -86,7 +87,7 @@ class Secrets:
         value = self._environment.get(name, "").strip()
         if not value:
             raise SettingsError(
-                f"source.{self._source}: {setting} refers to ${{{name}}}, which the environment does not set."
+                f"{self._section}: {setting} refers to ${{{name}}}, which the environment does not set."
             )
         self._values |= {value, quote(value, safe="")}
         return value

@@ -286,7 +286,9 @@ class ScheduleSettings(Section):
 class ServerSettings(Section):
     """`[server]`: where the two dashboards listen."""
 
-    host: str = Field("127.0.0.1", description="address both dashboards bind to")
+    host: str = Field("127.0.0.1", description="address both dashboards bind to; any other needs auth")
+    auth: str = Field("", description="login that both dashboards ask for: ${NAME}, which stands for user:password")
+    allowed_hosts: tuple[str, ...] = Field((), description="names, besides host, that a browser may know them by")
     prefect_port: Annotated[int, Field(ge=1, le=65535)] = Field(4200, description="port of the Prefect dashboard")
     mlflow_port: Annotated[int, Field(ge=1, le=65535)] = Field(5000, description="port of the MLflow UI")
     history_days: Annotated[int, Field(ge=1)] = Field(

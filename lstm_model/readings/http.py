@@ -48,7 +48,7 @@ class HttpSource:
         self.name = name
         self._settings = settings
         self._stations = context.stations
-        self._secrets = Secrets(name, os.environ)
+        self._secrets = Secrets(f"source.{name}", os.environ)
         self._patience = replace(
             patience or Patience(), timeout_seconds=settings.timeout_seconds, retries=settings.retries
         )

@@ -53,7 +53,7 @@ class SqlSource:
         self._settings = settings
         self._context = context
         self._rows_at_once = rows_at_once
-        self._secrets = Secrets(name, os.environ)
+        self._secrets = Secrets(f"source.{name}", os.environ)
         self._query = sa.text(settings.query)
         if strange := set(self._query.compile().params) - {"since"}:
             raise SettingsError(f"source.{name}: query asks for :{min(strange)}; the only parameter is :since.")

@@ -130,7 +130,7 @@ def servers_of(home: Up) -> list[str]:
         except OSError:
             continue
         ours = f"NIGHTCAST_HOME={home.person.workspace}\0".encode() in environment
-        if ours and ("prefect server start" in process.command or "prefect.server.api.server" in process.command):
+        if ours and ("guarded:prefect" in process.command or "prefect.server.api.server" in process.command):
             found.append(process.command)
     return found
 

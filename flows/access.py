@@ -1,0 +1,72 @@
+"""Who may ask the dashboards, as `[server]` says it: told to the servers, and to everything that asks them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from lstm_model.errors import SettingsError
+from lstm_model.secrets import Secrets
+
+if TYPE_CHECKING:  # `nightcast up` itself stays small
+    from lstm_model.settings import ServerSettings
+
+_LOGIN = "PREFECT_API_AUTH_STRING"  # what Prefect's own clients look for
+_HERE = ("127.0.0.1", "localhost")
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a server listens is no address to go to
+
+
+def address_of(host: str) -> str:
+    """Where this machine finds what listens at `host`."""
+    return "127.0.0.1" if host in _EVERYWHERE else host
+
+
+def login() -> tuple[str, str] | None:
+    """Name and password that this process was told of."""
+    name, _, password = os.environ.get(_LOGIN, "").partition(":")
+    return (name, password) if password else None
+
+
+def access(server: ServerSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What servers and clients of this workspace are told of the login, in their environment.
+
+    Raises:
+        SettingsError: the environment does not say what `auth` refers to, or it is no login.
+    """
+    if not server.auth:
+        return {}
+    told = Secrets("server", environment).reveal("auth", server.auth)
+    if not all(told.partition(":")):
+        raise SettingsError("server: auth must stand for a name and a password, as in user:password.")
+    return {_LOGIN: told, "PREFECT_SERVER_API_AUTH_STRING": told}
+
+
+def access_for_servers(server: ServerSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The same, and by which names the servers may be asked.
+
+    Raises:
+        SettingsError: as above, or other machines could ask without a login, or by no name at all.
+    """
+    found = access(server, environment)
+    if not _is_loopback(server.host):
+        if not found:
+            raise SettingsError(
+                f"server.host = {server.host!r} lets other machines in, without a login. Write "
+                'auth = "${DASHBOARD_LOGIN}" under [server] and set DASHBOARD_LOGIN=user:password in the environment.'
+            )
+        if server.host in _EVERYWHERE and not server.allowed_hosts:
+            raise SettingsError(
+                f"server.host = {server.host!r} needs server.allowed_hosts: the names or addresses of this machine "
+                "that people write into their browser."
+            )
+    own = () if server.host in _EVERYWHERE else (server.host,)
+    return found | {"NIGHTCAST_HOSTS": ",".join(dict.fromkeys([*_HERE, *own, *server.allowed_hosts]))}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
