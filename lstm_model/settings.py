@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 MEDIAN = QUANTILES.index(0.50)
+ANCHOR_STEPS = 72
 _STEP = re.compile(r"[1-9]\d*(min|h|D)")
 
 
@@ -203,6 +204,14 @@ class ModelSettings(Section):
     )
     context: Annotated[int, Field(ge=2, le=5000)] = Field(
         168, description="steps of past the network sees; by default a week of them, and 28 at least"
+    )
+    anchor_steps: Annotated[int, Field(ge=1, le=5000)] = Field(
+        ANCHOR_STEPS, description="steps of a station's own past that the anchor weighs one by one, within the context"
+    )
+    level_penalty: Annotated[float, Field(ge=1)] = Field(
+        1.0,
+        description="how much less than all else the anchor believes that a station's level returns to what is usual; "
+        "1: alike, as in weather; 10000: levels move for good",
     )
     hidden_size: Annotated[int, Field(ge=1, le=2048)] = Field(64, description="width of the LSTM's state")
     ensemble: Annotated[int, Field(ge=1, le=32)] = Field(1, description="networks whose quantiles are averaged")

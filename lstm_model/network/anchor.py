@@ -28,9 +28,8 @@ from torch import Tensor
 from lstm_model.panel import HeldOut, values_ahead
 from lstm_model.panel.grid import FloatArray
 from lstm_model.panel.signals import DAY_WAVES, WAVES
-from lstm_model.settings import MEDIAN, QUANTILES
+from lstm_model.settings import ANCHOR_STEPS, MEDIAN, QUANTILES
 
-_OWN_STEPS = 72
 _OWN_COARSE = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 23, 29, 35, 47, 71)
 _NEIGHBOUR = (0, 1, 2, 3, 4, 6, 9, 12, 18, 23)
 _NEIGHBOUR_COARSE = (0, 1, 3, 6, 12, 23)
@@ -63,12 +62,12 @@ class Lags:
     covariate_coarse: tuple[int, ...]
 
     @classmethod
-    def within(cls, context: int) -> Lags:
-        """The lags that a context has room for."""
-        patterns = (
-            tuple(range(_OWN_STEPS)), _OWN_COARSE, _NEIGHBOUR, _NEIGHBOUR_COARSE, _COVARIATE, _COVARIATE_COARSE,
-        )  # fmt: skip
-        return cls(*(tuple(lag for lag in pattern if lag < context) for pattern in patterns))
+    def within(cls, context: int, own_steps: int = ANCHOR_STEPS) -> Lags:
+        """The lags that a context has room for; of the station's own past no more than `own_steps`."""
+        own = tuple(range(min(context, own_steps)))
+        others = (_NEIGHBOUR, _NEIGHBOUR_COARSE, _COVARIATE, _COVARIATE_COARSE)
+        own_coarse = tuple(lag for lag in _OWN_COARSE if lag < len(own))
+        return cls(own, own_coarse, *(tuple(lag for lag in pattern if lag < context) for pattern in others))
 
     @property
     def reach(self) -> int:
@@ -148,6 +147,7 @@ class Lesson:
     held_out: which origins may be learnt from, and which choose the penalties.
     weight: (T,) how much an origin teaches.
     lags: what the features look at; covariates: how many there are; horizon: leads.
+    level_penalty: how many times harder a weight is drawn to zero by which the station's level returns to the usual.
     """
 
     features_of: Callable[[int], Tensor]
@@ -158,6 +158,7 @@ class Lesson:
     lags: Lags
     covariates: int
     horizon: int
+    level_penalty: float = 1.0
 
     @cached_property
     def _first(self) -> int:
@@ -168,7 +169,7 @@ class Lesson:
         return np.flatnonzero(self.held_out.training[self._first :]) + self._first
 
     @cached_property
-    def _columns(self) -> tuple[BoolArray, Rows]:
+    def _columns(self) -> tuple[BoolArray, Rows, BoolArray]:
         return _columns(self.features_of(0).shape[1], self.lags, self.covariates)
 
     def pool(self) -> Matrix:
@@ -178,11 +179,11 @@ class Lesson:
         gram, moment = np.zeros((self.horizon, size, size)), np.zeros((self.horizon, size))
         for station in range(len(self.level)):
             x, y = self._cases(station, self._origins)
-            gram_here, moment_here = _normal_equations(x[:, pooled] * root, y * root)
-            gram, moment = gram + gram_here, moment + moment_here
-        penalty = np.diag(self.penalties(_POOL_PENALTY, 1.0)[pooled])
+            _add_normal_equations(gram, moment, x[:, pooled] * root, y * root)
+        penalty = self.penalties(_POOL_PENALTY, 1.0)[pooled]
         weights: Matrix = np.zeros((len(pooled), self.horizon))
-        weights[pooled] = np.linalg.solve(gram + penalty, moment[:, :, None])[:, :, 0].T
+        for lead in range(self.horizon):  # one by one: a long horizon's matrices are large
+            weights[pooled, lead] = _solve(gram[lead], moment[lead], penalty)
         return weights
 
     def departure(self, station: int, pool: Matrix) -> tuple[Matrix, Matrix]:
@@ -220,7 +221,9 @@ class Lesson:
 
     def penalties(self, base: float, of_clock: float) -> npt.NDArray[np.float64]:
         """(F,) how much each weight is drawn to zero; the constant, which stands first, is not."""
-        penalties = base * np.array([1.0, of_clock, 10.0 * of_clock])[self._columns[1]]
+        _, wave, of_level = self._columns
+        penalties = base * np.array([1.0, of_clock, 10.0 * of_clock])[wave]
+        penalties[of_level] *= self.level_penalty
         penalties[0] = 1e-6
         return penalties
 
@@ -248,25 +251,27 @@ def fit_weights(lesson: Lesson, penalties: Penalties | None = None) -> tuple[Flo
     return np.stack([*weights, pool]).astype(np.float32), chosen
 
 
-def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, Rows]:
-    """Of every feature: whether the pool has it, and its wave: 0 none, 1 of the day, 2 of the year."""
+def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, Rows, BoolArray]:
+    """Of every feature: whether the pool has it; its wave: 0 none, 1 of the day, 2 of the year; if it is the level."""
     whole = 1 + len(lags.own) + covariates * len(lags.covariate)
     coarse = 1 + len(lags.own_coarse) + covariates * len(lags.covariate_coarse)
     neighbours = (width - whole - WAVES * coarse) // (len(lags.neighbour) + WAVES * len(lags.neighbour_coarse))
     ends = neighbours * len(lags.neighbour), neighbours * len(lags.neighbour_coarse)
     pooled = [True] * whole + [False] * ends[0] + ([True] * coarse + [False] * ends[1]) * WAVES
     wave = np.repeat([0, *[1] * DAY_WAVES, *[2] * (WAVES - DAY_WAVES)], [whole + ends[0], *[coarse + ends[1]] * WAVES])
-    return np.array(pooled), wave
+    of_level = np.zeros(width, bool)
+    of_level[[1, *range(whole + ends[0] + 1, width, coarse + ends[1])]] = True  # after the constant of each part
+    return np.array(pooled), wave, of_level
 
 
-def _normal_equations(x: FloatArray, y: Matrix) -> tuple[Matrix, Matrix]:
-    """XᵀX and Xᵀy for every lead over the cases with truth: all of them, less the few without."""
+def _add_normal_equations(gram: Matrix, moment: Matrix, x: FloatArray, y: Matrix) -> None:
+    """Add XᵀX and Xᵀy for every lead over the cases with truth: all of them, less the few without."""
     missing = np.isnan(y)
-    gram = np.repeat((x.T @ x).astype(np.float64)[None], y.shape[1], axis=0)
+    gram += (x.T @ x).astype(np.float64)
     for lead in np.flatnonzero(missing.any(axis=0)):
         lost = x[missing[:, lead]]
         gram[lead] -= lost.T @ lost
-    return gram, np.where(missing, 0.0, y).T @ x
+    moment += np.where(missing, 0.0, y).T @ x
 
 
 def _solve(gram: Matrix, moment: Matrix, penalties: npt.NDArray[np.float64]) -> Matrix:

@@ -112,8 +112,8 @@ class Forecaster:
         anomaly = scaling.temperature.anomaly(panel, panel.temperature_c)
         neighbours = choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
         history = scaled_history(panel, scaling, neighbours, settings.half_life_days)
-        lags = Lags.within(settings.context)
-        anchor, penalties = fit_anchor(history, held_out, settings.horizon, lags)
+        lags = Lags.within(settings.context, settings.anchor_steps)
+        anchor, penalties = fit_anchor(history, held_out, settings.horizon, lags, level_penalty=settings.level_penalty)
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
 
         parents = _networks_to_go_on_from(parent, scaling, neighbours, settings)
@@ -137,7 +137,8 @@ class Forecaster:
         fitted = Fitted(scaling, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
         fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
         # Now that the blocks have chosen and judged, the closed-form part learns from them as well.
-        anchor, _ = fit_anchor(history, HeldOut.nothing(history.steps), settings.horizon, lags, penalties)
+        everything = HeldOut.nothing(history.steps)
+        anchor, _ = fit_anchor(history, everything, settings.horizon, lags, penalties, settings.level_penalty)
         return replace(fitted, anchor=anchor)
 
     def _calibrated(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> Fitted:

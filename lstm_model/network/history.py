@@ -170,7 +170,12 @@ def _stacked(parts: list[FloatArray], shape: tuple[int, ...], axis: int = 0) -> 
 
 
 def fit_anchor(
-    history: History, held_out: HeldOut, horizon: int, lags: Lags, penalties: Penalties | None = None
+    history: History,
+    held_out: HeldOut,
+    horizon: int,
+    lags: Lags,
+    penalties: Penalties | None = None,
+    level_penalty: float = 1.0,
 ) -> tuple[Anchor, Penalties]:
     """The closed-form forecast of a fleet's past with the spread of its errors there, and the penalties it has.
 
@@ -179,6 +184,7 @@ def fit_anchor(
     lesson = Lesson(
         lambda station: history.features(station, lags),
         history.own.filled, history.truth, held_out, history.weight, lags, len(history.covariates), horizon,
+        level_penalty,
     )  # fmt: skip
     weights, penalties = fit_weights(lesson, penalties)
     stations = len(history.truth)

@@ -48,7 +48,7 @@ def features_of(values, neighbours=None, covariate=None, clock=None):
     return of
 
 
-def fit(values, training=True, truth=None, held_out=None, weight=None, **looked_at):
+def fit(values, training=True, truth=None, held_out=None, weight=None, level_penalty=1.0, **looked_at):
     steps = values.shape[1]
     lesson = Lesson(
         features_of(values, **looked_at),
@@ -59,6 +59,7 @@ def fit(values, training=True, truth=None, held_out=None, weight=None, **looked_
         lags=LAGS,
         covariates=int("covariate" in looked_at),
         horizon=HORIZON,
+        level_penalty=level_penalty,
     )
     return fit_weights(lesson)[0]
 
@@ -140,6 +141,34 @@ def test_nobody_is_looked_at_beyond_the_context(context):
     assert lags.reach < context
     assert 0 in lags.own
     assert set(lags.own_coarse) <= set(lags.own)
+
+
+@pytest.mark.parametrize(("context", "own_steps", "reach"), [(168, 336, 167), (500, 336, 335), (168, 40, 39)])
+def test_the_own_past_is_looked_at_so_far_and_no_further_than_the_context(context, own_steps, reach):
+    lags = Lags.within(context, own_steps)
+    assert lags.own == tuple(range(reach + 1))
+    assert set(lags.own_coarse) <= set(lags.own)
+    assert lags.reach == reach
+
+
+# ── the level ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def response_to_another_level(weights, values, looked_at):
+    """How much of a shift of the whole past the answer, HORIZON steps ahead, goes along with."""
+    answers = [points(weights, 0, features_of(some, **looked_at)(0), some[0])[..., -1] for some in (values, values + 5)]
+    return float((answers[1] - answers[0]).mean() / 5)
+
+
+@pytest.mark.parametrize(
+    "others", [{}, {"clock": clock_of(STEPS)}, {"covariate": autoregressive([0.5])[:, ::-1].copy()}]
+)
+def test_a_level_that_moves_for_good_is_not_expected_back(others):
+    values = autoregressive([0.6])
+    returning = response_to_another_level(fit(values, **others), values, others)
+    moving = response_to_another_level(fit(values, level_penalty=1e8, **others), values, others)
+    assert returning < 0.4  # 0.6³ of it is left
+    assert moving == pytest.approx(1, abs=0.01)
 
 
 # ── the clock ──────────────────────────────────────────────────────────────────────────────────────────────
