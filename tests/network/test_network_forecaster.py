@@ -46,6 +46,18 @@ def test_without_history_the_untrained_network_is_persistence(fleet, tiny):
     np.testing.assert_allclose(forecast["temperature_c"], last, atol=1e-4)
 
 
+def test_told_that_levels_move_for_good_it_goes_along_with_one_that_has_moved(fleet, tiny):
+    moved = with_values(fleet, fleet.temperature_c + 8)
+    alone = tiny.model_copy(update={"max_epochs": 0, "neighbours": 0})
+    responses = []
+    for settings in (alone, alone.model_copy(update={"level_penalty": 1e8, "anchor_steps": 30})):
+        forecaster = Forecaster(settings).fit_panel(fleet)
+        responses.append((forecaster.forecast(moved, ORIGINS) - forecaster.forecast(fleet, ORIGINS)) / 8)
+    assert responses[0].mean() < 0.96
+    np.testing.assert_allclose(responses[1], 1, atol=0.01)
+    assert len(forecaster.fitted.anchor.lags.own) == 30
+
+
 # ── forecasts ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
