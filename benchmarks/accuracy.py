@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,9 +29,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.peers import Ridge
+from benchmarks.significance import comparisons, table_of_comparisons
+from benchmarks.variants import OURS
 from lstm_model.evaluation import BASELINES, Backtest, run_backtest
 from lstm_model.evaluation.backtest import Method
-from lstm_model.network import Forecaster
 from lstm_model.panel import Panel, build_panel
 from lstm_model.readings import SAMPLE_END
 from lstm_model.readings.sample import SampleSource
@@ -42,24 +43,12 @@ GROUPS = {"1-24": (1, 24), "1-48": (1, 48), "25-48": (25, 48)}
 SCORES = ("mae", "rmse", "bias", "crps", "coverage_80", "width_80")
 
 
-def _ours(covariates: bool = False, **changes: Any) -> Callable[[Panel, ModelSettings], Method]:
-    def fit(past: Panel, settings: ModelSettings) -> Method:
-        seen = past if covariates else replace(past, covariates={})
-        return Forecaster(settings.model_copy(update=changes)).fit_panel(seen)
-
-    return fit
-
-
 ROWS: dict[str, Callable[[Panel, ModelSettings], Method]] = {
     **{rule.name: lambda past, settings, rule=rule: rule().fit(past, settings.horizon) for rule in BASELINES},
     "ridge": lambda past, settings: Ridge(fleet=False).fit(past, settings.horizon),
     "ridge_fleet": lambda past, settings: Ridge(fleet=True).fit(past, settings.horizon),
     "ridge_fleet_cov": lambda past, settings: Ridge(fleet=True, covariates=True).fit(past, settings.horizon),
-    "ours": _ours(),
-    "ours_no_lstm": _ours(max_epochs=0),
-    "ours_no_neighbours": _ours(neighbours=0),
-    "ours_cov": _ours(covariates=True),
-    "ours_cov_no_lstm": _ours(covariates=True, max_epochs=0),
+    **OURS,
 }
 """How each row is fitted; those with `_cov` also see what else the stations measure."""
 
@@ -191,9 +180,10 @@ def main(
     ] = False,
     per_lead: Annotated[Path | None, typer.Option(help="Write every score at every lead to this CSV file.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Of ours: initialisation, order and dropout.")] = 0,
 ) -> None:
     """Compare the forecaster with what people would otherwise pick."""
-    settings, screen, results, by_lead = ModelSettings(), Console(width=110), [], []
+    settings, screen, results, by_lead = ModelSettings(seed=seed), Console(width=110), [], []
     chosen = rows.split(",") if rows else list(ROWS)
     if unknown := set(chosen) - set(ROWS):
         raise typer.BadParameter(f"--rows: no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
@@ -209,11 +199,15 @@ def main(
             views[f"{dataset}, distinct series"] = only_stations(backtest, once)
         for name, view in views.items():
             found = rows_of(name, view, timing)
-            results += found
+            beside_ours = comparisons(view)
+            tests = {(one.row, "1-48"): asdict(one) for one in beside_ours}
+            results += [row | tests.get((row["row"], row["leads"]), {}) for row in found]
             by_lead.append(view.per_lead().assign(dataset=name))
             screen.print(table_of(name, found, len(view.stations), len(view.origins)))
             for line in verdicts(view):
                 screen.print(line)
+            if beside_ours:
+                screen.print(table_of_comparisons(name, beside_ours))
             screen.print()
     if json_file is not None:
         json_file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

@@ -13,14 +13,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from lstm_model.errors import HistoryTooShort, ModelUnavailable
-from lstm_model.network.anchor import Anchor, Lags
+from lstm_model.network.anchor import Anchor, Lags, Penalties
 from lstm_model.network.calibration import apply_offsets, conformal_offsets
 from lstm_model.network.cell import Gates, walk_through
 from lstm_model.network.history import History, cut_windows, fit_anchor, scaled_history
 from lstm_model.network.neighbours import choose_neighbours
 from lstm_model.network.saved import read_model, write_model
 from lstm_model.network.scaling import Covariate, Scaling, Usual
-from lstm_model.network.training import Epoch, device_called, train_network
+from lstm_model.network.training import Epoch, Recipe, device_called, train_network
 from lstm_model.network.weather_lstm import WeatherLSTM, to_quantiles
 from lstm_model.panel import ClimatologyModel, HeldOut, Panel, build_panel, hold_out_blocks
 from lstm_model.panel.grid import FloatArray
@@ -57,6 +57,8 @@ class Forecaster:
         >>> bool(abs(forecast["temperature_c"].to_numpy() - wave[:24].to_numpy()).max() < 0.5)
         True
     """
+
+    recipe = Recipe()
 
     def __init__(self, settings: ModelSettings | None = None) -> None:
         self.settings = settings or ModelSettings()
@@ -108,12 +110,11 @@ class Forecaster:
         held_out = hold_out_blocks(panel.times, settings.horizon)
         seen: npt.NDArray[np.bool_] = np.any(np.isfinite(panel.temperature_c) & held_out.fitted, axis=1)
         panel = panel.only(seen) if seen.any() else panel  # the others stay unknown, to be met at their own level
-        scaling = Scaling.fit(panel, held_out.fitted)
+        scaling = self._scaling(panel, held_out.fitted)
         anomaly = scaling.temperature.anomaly(panel, panel.temperature_c)
         neighbours = choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
         history = scaled_history(panel, scaling, neighbours, settings.half_life_days)
-        lags = Lags.within(settings.context, settings.anchor_steps)
-        anchor, penalties = fit_anchor(history, held_out, settings.horizon, lags, level_penalty=settings.level_penalty)
+        anchor, penalties = self._anchor(history, held_out)
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
 
         parents = _networks_to_go_on_from(parent, scaling, neighbours, settings)
@@ -129,6 +130,7 @@ class Forecaster:
                 seed=settings.seed + member,
                 device=device,
                 parent=parents[member] if member < len(parents) else None,
+                recipe=self.recipe,
                 on_epoch=on_epoch,
             )
             networks.append(network)
@@ -137,9 +139,20 @@ class Forecaster:
         fitted = Fitted(scaling, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
         fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
         # Now that the blocks have chosen and judged, the closed-form part learns from them as well.
-        everything = HeldOut.nothing(history.steps)
-        anchor, _ = fit_anchor(history, everything, settings.horizon, lags, penalties, settings.level_penalty)
+        anchor, _ = self._anchor(history, HeldOut.nothing(history.steps), penalties)
         return replace(fitted, anchor=anchor)
+
+    # Parts of `_learnt` with a name of their own, so that a benchmark can put something else in their place.
+
+    def _scaling(self, panel: Panel, usable: npt.NDArray[np.bool_]) -> Scaling:
+        return Scaling.fit(panel, usable)
+
+    def _anchor(
+        self, history: History, held_out: HeldOut, penalties: Penalties | None = None
+    ) -> tuple[Anchor, Penalties]:
+        settings = self.settings
+        lags = Lags.within(settings.context, settings.anchor_steps)
+        return fit_anchor(history, held_out, settings.horizon, lags, penalties, settings.level_penalty)
 
     def _calibrated(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> Fitted:
         """The same with offsets that make the intervals of the network, and of its anchor, cover on `origins`."""

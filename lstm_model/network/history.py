@@ -187,7 +187,12 @@ def fit_anchor(
         level_penalty,
     )  # fmt: skip
     weights, penalties = fit_weights(lesson, penalties)
-    stations = len(history.truth)
+    return anchor_of(weights, history, held_out, lags), penalties
+
+
+def anchor_of(weights: FloatArray, history: History, held_out: HeldOut, lags: Lags) -> Anchor:
+    """The closed-form forecast with these weights, (S + 1, F, H), and the spread of its errors on a fleet's past."""
+    stations, horizon = len(history.truth), weights.shape[2]
     origins = np.flatnonzero(held_out.training[lags.reach :]) + lags.reach
     most = min(max(_ERRORS_IN_ALL // stations, _FEWEST_ERRORS), _MOST_ERRORS)
     origins = origins[:: max(1, len(origins) // most)]
@@ -198,7 +203,7 @@ def fit_anchor(
         level = torch.from_numpy(history.own.filled[station][origins])
         point = anchor.point(np.array([station]), features[None], level[None])[0].numpy()
         errors[station] = values_ahead(history.truth[station], origins, horizon) - point
-    return Anchor(weights, error_gaps(errors), lags), penalties
+    return Anchor(weights, error_gaps(errors), lags)
 
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:

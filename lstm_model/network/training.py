@@ -36,6 +36,18 @@ CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """What a network is and how it is taught: no settings, since validation has chosen; benchmarks try others."""
+
+    network: type[WeatherLSTM] = WeatherLSTM
+    batch: int = BATCH
+    """Windows a step."""
+    origins_per_window: int = ORIGINS_PER_WINDOW
+    burn_in: int | None = None
+    """Steps of a window before its first origin; None: as few as the anchor can do with."""
+
+
+@dataclass(frozen=True)
 class Epoch:
     """Mean pinball loss of one pass, in units of each station's spread; validation is NaN without blocks."""
 
@@ -55,6 +67,7 @@ def train_network(
     seed: int,
     device: torch.device = CPU,
     parent: WeatherLSTM | None = None,
+    recipe: Recipe = Recipe(),
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> tuple[WeatherLSTM, list[Epoch]]:
     """Train one network, and keep the state that did best on the validation blocks.
@@ -69,6 +82,7 @@ def train_network(
         seed: of initialisation, order and dropout.
         device: what the network is trained on; it comes back to the CPU.
         parent: an earlier network of the same shape to go on from.
+        recipe: what the network is and how it is taught.
         on_epoch: called after every pass.
 
     Returns:
@@ -76,13 +90,13 @@ def train_network(
     """
     torch.manual_seed(seed)
     neighbours, covariates = history.neighbours.shape[1], len(history.covariates)
-    network = WeatherLSTM(neighbours, covariates, hidden_size, anchor.horizon, DROPOUT)
-    burn_in = burn_in_of(anchor, context)
+    network = recipe.network(neighbours, covariates, hidden_size, anchor.horizon, DROPOUT)
+    burn_in = burn_in_of(anchor, context) if recipe.burn_in is None else recipe.burn_in
     if max_epochs == 0 or history.steps <= burn_in or not held_out.training[burn_in:].any():
         return network.eval(), []
     if parent is not None:
         network.load_state_dict(parent.state_dict())
-    lesson = _Lesson(network.to(device), history, anchor, held_out, burn_in, device)
+    lesson = _Lesson(network.to(device), history, anchor, held_out, burn_in, device, recipe)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max_epochs * lesson.steps_per_epoch)
     chance = np.random.default_rng(seed)
@@ -140,10 +154,11 @@ class _Lesson:
         held_out: HeldOut,
         burn_in: int,
         device: torch.device,
+        recipe: Recipe,
     ) -> None:
         self._network, self._history, self._anchor, self._burn_in = network, history, anchor, burn_in
-        self._device = device
-        self._length = min(burn_in + ORIGINS_PER_WINDOW, history.steps)
+        self._device, self._batch = device, recipe.batch
+        self._length = min(burn_in + recipe.origins_per_window, history.steps)
         wanted = math.ceil(history.truth.size / (ORIGINS_PER_WINDOW * BATCH))
         self.steps_per_epoch = min(wanted, _MOST_STEPS_PER_EPOCH)
         self._taught = held_out.training * history.weight
@@ -162,8 +177,8 @@ class _Lesson:
         self._network.train()
         total = 0.0
         for _ in range(self.steps_per_epoch):
-            rows = chance.integers(len(self._history.truth), size=BATCH)
-            starts = chance.integers(self._history.steps - self._length + 1, size=BATCH)
+            rows = chance.integers(len(self._history.truth), size=self._batch)
+            starts = chance.integers(self._history.steps - self._length + 1, size=self._batch)
             windows = cut_windows(self._history, self._anchor, rows, starts, self._length, self._burn_in)
             (loss,) = self._losses(windows, self._taught, (1.0,))
             optimizer.zero_grad()
