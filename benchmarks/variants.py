@@ -126,6 +126,7 @@ OURS: dict[str, Callable[[Panel, ModelSettings], Method]] = {
     "ours_no_neighbours": fitted_as(Forecaster, neighbours=0),
     "ours_no_calibration": fitted_as(Uncalibrated),
     "ours_no_climatology": fitted_as(WithoutClimatology),
+    "ours_ensemble": fitted_as(Forecaster, ensemble=3),
     "ours_cov": fitted_as(Forecaster, covariates=True),
     "ours_cov_no_lstm": fitted_as(Forecaster, covariates=True, max_epochs=0),
 }
