@@ -154,7 +154,7 @@ class _Lesson:
         held_out: HeldOut,
         burn_in: int,
         device: torch.device,
-        recipe: Recipe,
+        recipe: Recipe = Recipe(),
     ) -> None:
         self._network, self._history, self._anchor, self._burn_in = network, history, anchor, burn_in
         self._device, self._batch = device, recipe.batch
