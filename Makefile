@@ -8,7 +8,7 @@ TORCH  ?= cpu
 # What the venv was made from. A moved folder, another lock or another build of torch makes a different stamp.
 STAMP   = $(CURDIR) $(TORCH) $(shell cat requirements.lock pyproject.toml | cksum)
 
-.PHONY: run test test-services check setup up down bench clean
+.PHONY: run test test-services check setup up down bench bench-setup clean
 
 run: setup            ## live one night: ingest, verify, train, promote, forecast
 	@$(BIN)/nightcast run
@@ -31,9 +31,16 @@ up: setup             ## Prefect dashboard, MLflow UI and the schedules; Ctrl-C 
 down:                 ## stop them from another terminal
 	@$(BIN)/nightcast down
 
-bench: setup          ## accuracy on the embedded sample, and how fast the network learns
+bench: setup          ## accuracy on the embedded sample (with peers after bench-setup), and how fast the network learns
 	@$(BIN)/python benchmarks/accuracy.py --only sample
 	@$(BIN)/python benchmarks/training_speed.py
+
+bench-setup:          ## a second venv, for the peers in benchmarks/accuracy.py: they want another pandas
+	@test -d .venv-bench || { echo "making .venv-bench ..." && $(PYTHON) -m venv .venv-bench; }
+	@echo "installing from benchmarks/requirements.txt, a few minutes the first time ..."
+	@sh deployments/install-torch.sh .venv-bench/bin/python cpu
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements.txt
+	@.venv-bench/bin/python -m pip check
 
 setup:                ## the venv and the install from the lock; nothing when up to date
 	@if [ "$$(cat $(VENV)/.stamp 2>/dev/null)" != '$(STAMP)' ]; then $(MAKE) --no-print-directory install; fi
@@ -50,5 +57,5 @@ install:
 	@echo '$(STAMP)' > $(VENV)/.stamp
 
 clean:                ## the venv and every cache; readings, models and forecasts stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

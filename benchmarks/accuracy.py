@@ -12,14 +12,23 @@ Data sets besides the embedded `sample` are parquet files in DIR with station_id
 and, if there are any, covariates: `beijing.parquet` from UCI data set 501 (PRSA, CC BY 4.0), `aus5.parquet` from the
 raw files of tsibbledata (five Australian cities), or any file of that shape given with --file. Beijing's twelve sites
 hold fewer distinct series; where stations repeat each other, a second table counts each series once.
+
+LightGBM, neuralforecast and StatsForecast live in a second venv, which `make bench-setup` makes; without it their rows
+are left out. Each chooses among a few settings on the last 15 % of what it may learn from; `benchmarks/field` says
+which, and a line below the table says what was chosen. They get as many threads as ours. Seconds of training include
+the choosing, not the start of Python.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +37,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.field_peer import FIELD_ROWS, FieldPeer, able
 from benchmarks.peers import Ridge
 from benchmarks.significance import comparisons, table_of_comparisons
 from benchmarks.variants import OURS
@@ -49,6 +59,7 @@ ROWS: dict[str, Callable[[Panel, ModelSettings], Method]] = {
     "ridge_fleet": lambda past, settings: Ridge(fleet=True).fit(past, settings.horizon),
     "ridge_fleet_cov": lambda past, settings: Ridge(fleet=True, covariates=True).fit(past, settings.horizon),
     **OURS,
+    **{row: lambda past, settings, row=row: FieldPeer(row, past, settings) for row in FIELD_ROWS},
 }
 """How each row is fitted; those with `_cov` also see what else the stations measure."""
 
@@ -82,6 +93,7 @@ def compare(panel: Panel, settings: ModelSettings, rows: list[str]) -> tuple[Bac
         fitted = time.perf_counter()
         methods[name].forecast(panel, positions)
         timing[name] = {"train_seconds": fitted - began, "predict_seconds": time.perf_counter() - fitted}
+        timing[name] |= getattr(methods[name], "told", {})
     return run_backtest(methods, panel, positions, settings.horizon), timing
 
 
@@ -170,6 +182,13 @@ def verdicts(backtest: Backtest) -> list[str]:
     return lines
 
 
+def where() -> dict[str, Any]:
+    """On what a run was made, and when."""
+    today = datetime.now(UTC).date().isoformat()
+    machine = {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
+    return {"date": today, **machine, "torch": version("torch"), "numpy": version("numpy")}
+
+
 def main(
     data: Annotated[Path | None, typer.Option(help="Folder with the data sets' parquet files.")] = None,
     only: Annotated[str, typer.Option(help="Data sets, separated by commas.")] = "sample",
@@ -193,7 +212,9 @@ def main(
         if validation:
             panel = split(panel)[0]
         there = [name for name in chosen if panel.covariates or "_cov" not in name]
+        there, notes = able(there, round(len(panel.stations) * panel.days * TEST_SHARE))
         backtest, timing = compare(panel, settings, there)
+        notes += [f"{name}: {told['chosen']}" for name, told in timing.items() if "chosen" in told]
         views = {dataset: backtest}
         if len(once := distinct(panel)) < len(panel.stations):
             views[f"{dataset}, distinct series"] = only_stations(backtest, once)
@@ -204,13 +225,13 @@ def main(
             results += [row | tests.get((row["row"], row["leads"]), {}) for row in found]
             by_lead.append(view.per_lead().assign(dataset=name))
             screen.print(table_of(name, found, len(view.stations), len(view.origins)))
-            for line in verdicts(view):
+            for line in notes + verdicts(view):
                 screen.print(line)
             if beside_ours:
                 screen.print(table_of_comparisons(name, beside_ours))
             screen.print()
     if json_file is not None:
-        json_file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps([row | where() for row in results], indent=2) + "\n", encoding="utf-8")
     if per_lead is not None:
         pd.concat(by_lead).to_csv(per_lead, index=False)
 
