@@ -25,7 +25,7 @@ from neuralforecast.losses.pytorch import MQLoss
 
 from benchmarks.field.task import FloatArray, Positions, Readings, Task, pinball
 
-RATES = {"LSTM": (3e-4, 1e-4), "NHITS": (1e-3, 3e-4), "DLinear": (3e-3, 1e-3)}
+RATES = {"LSTM": (1e-3, 3e-4), "NHITS": (1e-3, 3e-4), "DLinear": (3e-3, 1e-3)}
 ROUNDS, STEPS_A_ROUND = 4, 200
 JUDGED_ORIGINS = 60
 WINDOWS, PIECES, PIECE_DAYS = 128, 8, 30

@@ -1,6 +1,6 @@
 """StatsForecast's MSTL: the daily cycle by LOESS, an AutoARIMA without seasons for what is left, anew at every origin.
 
-Gaps are filled from the past. Tuned: two, four or eight weeks of past, judged by pinball loss from twenty origins
+Gaps are filled from the past. Tuned: two, four or eight weeks of past, judged by pinball loss from ten origins
 spread over the last 15 % of what may be learnt from.
 """
 
@@ -16,7 +16,7 @@ from statsforecast.models import MSTL, AutoARIMA
 from benchmarks.field.task import FloatArray, Positions, Readings, Task, pinball
 
 DAYS = (14, 28, 56)
-JUDGED_ORIGINS = 20
+JUDGED_ORIGINS = 10
 
 
 class DecomposedARIMA:
