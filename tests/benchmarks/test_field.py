@@ -105,7 +105,7 @@ def test_lightgbm_uses_what_it_is_told_and_nothing_of_the_future() -> None:
     panel = walk(days=60)
     values = panel.temperature_c.copy()
     values[1, 1:] = values[0, :-1]  # the second station repeats the first an hour later
-    panel = Panel(panel.stations, panel.times, values, panel.covariates)
+    panel = Panel(panel.stations, panel.times, values, {"pressure_hpa": np.roll(values, -1, axis=1)})  # foretells it
     backtest, timing = compare(panel, SETTINGS, ["persistence", "lightgbm", "lightgbm_fleet"])
     assert rows_of("walk", backtest, timing)[1]["versions"]["lightgbm"]
     errors = {
