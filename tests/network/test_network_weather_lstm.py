@@ -65,6 +65,15 @@ def test_an_untrained_network_says_nothing():
     assert not output.any()
 
 
+def test_a_saved_head_holds_one_lead_after_another_and_in_each_its_quantiles():
+    network = WeatherLSTM(neighbours=2, covariates=1, hidden_size=4, horizon=3, dropout=0.0)
+    torch.nn.init.normal_(network.head.weight)
+    torch.nn.init.normal_(network.head.bias)
+    inputs = torch.randn(5, 10, CHANNELS)
+    plain = network.head(network.lstm(inputs)[0][:, 6:]).unflatten(-1, (3, LEVELS))
+    torch.testing.assert_close(network(inputs, burn_in=6), plain)
+
+
 def test_the_forget_gate_starts_open():
     lstm = WeatherLSTM(neighbours=0, covariates=0, hidden_size=4, horizon=1, dropout=0.0).lstm
     assert (lstm.bias_ih_l0 + lstm.bias_hh_l0)[4:8].tolist() == [1.0] * 4
