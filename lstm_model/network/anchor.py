@@ -15,7 +15,8 @@ validation blocks say. With no history at all every weight is zero: the anchor i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -40,7 +41,10 @@ _PENALTIES = (10.0, 100.0, 1000.0, 10000.0)
 _CLOCK_PENALTIES = (10.0, 100.0, 1e5)
 """How much more a weight is drawn to zero that changes with the hour; with the season ten times as much again."""
 _POOL_PENALTY, _PENALTIES_UNTESTED = 300.0, (300.0, 1e5)
-_MOST_JUDGES = 32
+_MOST_TEACHERS, _MOST_JUDGES = 128, 32
+"""Stations that tell what the fleet has in common, and those that choose its penalties; of a large one not all."""
+_AT_ONCE = 2048
+"""Origins whose features are held at a time: they stay in the processor's cache."""
 _SMALLEST_GAP = 0.01
 _FEWEST_ERRORS = 200
 
@@ -104,14 +108,14 @@ class Anchor:
         return torch.bmm(features, torch.from_numpy(self.weights[rows])) + level.unsqueeze(-1)
 
 
-def anchor_features(own: Tensor, covariates: Tensor, others: Tensor, clock: Tensor, lags: Lags, first: int) -> Tensor:
+def anchor_features(own: Tensor, covariates: Tensor, others: Tensor, waves: Tensor, lags: Lags, first: int) -> Tensor:
     """What the anchor looks at, at every step from `first` on.
 
     Args:
         own: (B, n) the station's anomalies, gaps filled.
         covariates: (B, C, n) what they add.
         others: (B, k, n) the neighbours' anomalies.
-        clock: (B, n, WAVES) waves of day and year.
+        waves: (B, n - first, WAVES) of day and year, at the origins.
         lags: how far back; `first` is at least their reach.
         first: the first origin.
 
@@ -133,16 +137,15 @@ def anchor_features(own: Tensor, covariates: Tensor, others: Tensor, clock: Tens
         return torch.cat([one, mine, *its, *theirs], dim=2)
 
     coarse = part(lags.own_coarse, lags.covariate_coarse, lags.neighbour_coarse)
-    waves = clock[:, first:].unbind(2)
     whole = part(lags.own, lags.covariate, lags.neighbour)
-    return torch.cat([whole, *(coarse * wave.unsqueeze(-1) for wave in waves)], dim=2)
+    return torch.cat([whole, *(coarse * wave.unsqueeze(-1) for wave in waves.unbind(2))], dim=2)
 
 
 @dataclass(frozen=True)
 class Lesson:
     """What the regression is taught.
 
-    features_of: a station's features from step `lags.reach` on, (T - reach, F).
+    features_of: a station's features at some origins, (N,) to (N, F).
     level: (S, T) scaled anomalies, gaps filled; truth: the same, NaN where unobserved.
     held_out: which origins may be learnt from, and which choose the penalties.
     weight: (T,) how much an origin teaches.
@@ -150,7 +153,7 @@ class Lesson:
     level_penalty: how many times harder a weight is drawn to zero by which the station's level returns to the usual.
     """
 
-    features_of: Callable[[int], Tensor]
+    features_of: Callable[[int, Rows], FloatArray]
     level: FloatArray
     truth: FloatArray
     held_out: HeldOut
@@ -170,35 +173,22 @@ class Lesson:
 
     @cached_property
     def _columns(self) -> tuple[BoolArray, Rows, BoolArray]:
-        return _columns(self.features_of(0).shape[1], self.lags, self.covariates)
+        return _columns(self.features_of(0, self._origins[:0]).shape[1], self.lags, self.covariates)
 
     def pool(self) -> Matrix:
         """(F, H) the fleet together: no neighbours, which mean something else at every station."""
-        pooled, root = self._columns[0], np.sqrt(self.weight[self._origins])[:, None]
-        size = int(pooled.sum())
-        gram, moment = np.zeros((self.horizon, size, size)), np.zeros((self.horizon, size))
-        for station in range(len(self.level)):
-            x, y = self._cases(station, self._origins)
-            _add_normal_equations(gram, moment, x[:, pooled] * root, y * root)
-        penalty = self.penalties(_POOL_PENALTY, 1.0)[pooled]
-        weights: Matrix = np.zeros((len(pooled), self.horizon))
-        for lead in range(self.horizon):  # one by one: a long horizon's matrices are large
-            weights[pooled, lead] = _solve(gram[lead], moment[lead], penalty)
+        pooled = np.flatnonzero(self._columns[0])
+        weights: Matrix = np.zeros((len(self._columns[0]), self.horizon))
+        gram, moment = np.zeros((len(pooled), len(pooled))), np.zeros((len(pooled), self.horizon))
+        for station in self._some_of(_MOST_TEACHERS):
+            gram_here, moment_here = self._normal_equations(station, weights, pooled)
+            gram, moment = gram + gram_here, moment + moment_here
+        weights[pooled] = _solve(gram, moment, self.penalties(_POOL_PENALTY, 1.0)[pooled])
         return weights
 
     def departure(self, station: int, pool: Matrix) -> tuple[Matrix, Matrix]:
-        """Normal equations, (F, F) and (F, H), of what the fleet's weights leave unexplained at a station.
-
-        One factorisation serves all leads: what a lead was told of some origins is taken to hold for all of them.
-        """
-        x, y = self._cases(station, self._origins)
-        taught, known = self.weight[self._origins], np.isfinite(y)
-        told: BoolArray = np.any(known, axis=1)
-        x_told = x[told]
-        weighed = x_told * taught[told][:, None]
-        moment = weighed.T @ np.nan_to_num(y[told] - x_told @ pool)
-        moment *= taught[told].sum() / np.maximum(taught @ known, 1.0)
-        return (weighed.T @ x_told).astype(np.float64), moment
+        """Normal equations, (F, F) and (F, H), of what the fleet's weights leave unexplained at a station."""
+        return self._normal_equations(station, pool, slice(None))
 
     def best_penalties(self, pool: Matrix) -> Penalties:
         """How firmly stations are drawn to the fleet: what does best on its validation blocks.
@@ -208,15 +198,14 @@ class Lesson:
         checks = np.flatnonzero(self.held_out.validation[self._first :]) + self._first
         choices = list(product(_PENALTIES, _CLOCK_PENALTIES))
         errors = np.zeros(len(choices))
-        stations = len(self.level)
-        for station in range(0, stations, max(1, stations // _MOST_JUDGES)) if len(checks) else ():
-            x, y = self._cases(station, checks)
-            left = y - x @ pool
-            if np.isfinite(left).any():
-                gram, moment = self.departure(station, pool)
-                for which, choice in enumerate(choices):
-                    answer = x @ _solve(gram, moment, self.penalties(*choice))
-                    errors[which] += np.nanmean(np.abs(left - answer))
+        for station in self._some_of(_MOST_JUDGES) if len(checks) else ():
+            gram, moment = self.departure(station, pool)
+            answers = [pool + _solve(gram, moment, self.penalties(*choice)) for choice in choices]
+            missed, known = np.zeros(len(choices)), 0
+            for x, y, _ in self._cases(station, checks):
+                known += np.isfinite(y).sum()
+                missed += [np.nansum(np.abs(y - x @ answer.astype(np.float32))) for answer in answers]
+            errors += missed / max(known, 1)
         return choices[int(np.argmin(errors))] if errors.any() else _PENALTIES_UNTESTED
 
     def penalties(self, base: float, of_clock: float) -> npt.NDArray[np.float64]:
@@ -227,11 +216,39 @@ class Lesson:
         penalties[0] = 1e-6
         return penalties
 
-    def _cases(self, station: int, origins: Rows) -> tuple[FloatArray, Matrix]:
-        """(N, F) features, and (N, H) the change from the origin to each lead, NaN where there is no truth."""
-        x: FloatArray = self.features_of(station)[origins - self._first].numpy()
-        ahead = values_ahead(self.truth[station], origins, self.horizon).astype(np.float64)
-        return x, ahead - self.level[station][origins][:, None]
+    def _normal_equations(self, station: int, explained: Matrix, columns: Rows | slice) -> tuple[Matrix, Matrix]:
+        """XᵀX and Xᵀy for every lead, of some columns and of what is left to explain.
+
+        One factorisation serves all leads: what a lead was told of some origins is taken to hold for all of them.
+        """
+        moment = np.zeros_like(explained)[columns]
+        gram = np.zeros((len(moment), len(moment)))
+        told_of_any, told, explained = 0.0, np.zeros(self.horizon), explained.astype(np.float32)
+        for x, y, taught in self._cases(station, self._origins):
+            known = np.isfinite(y)
+            taught = np.where(known.any(axis=1), taught, np.float32(0.0))
+            root = np.sqrt(taught)[:, None]
+            left = np.nan_to_num((y - x @ explained) * root)
+            weighed = x[:, columns] * root
+            gram += weighed.T @ weighed
+            moment += weighed.T @ left
+            told_of_any, told = told_of_any + taught.sum(), told + taught @ known
+        return gram, moment * (told_of_any / np.maximum(told, 1.0))
+
+    def _some_of(self, most: int) -> range:
+        """Stations, spread over the fleet, at most about so many."""
+        stations = len(self.level)
+        return range(0, stations, math.ceil(stations / most))
+
+    def _cases(self, station: int, origins: Rows) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Of some origins at a time: features, changes from the origin to each lead, and how much they teach.
+
+        (N, F); (N, H), NaN where there is no truth; (N,).
+        """
+        for begin in range(0, len(origins), _AT_ONCE):
+            some = origins[begin : begin + _AT_ONCE]
+            ahead = values_ahead(self.truth[station], some, self.horizon)
+            yield self.features_of(station, some), ahead - self.level[station][some][:, None], self.weight[some]
 
 
 def fit_weights(lesson: Lesson, penalties: Penalties | None = None) -> tuple[FloatArray, Penalties]:
@@ -246,9 +263,11 @@ def fit_weights(lesson: Lesson, penalties: Penalties | None = None) -> tuple[Flo
     """
     pool = lesson.pool()
     chosen = penalties or lesson.best_penalties(pool)
-    stations = range(len(lesson.level))
-    weights = [pool + _solve(*lesson.departure(station, pool), lesson.penalties(*chosen)) for station in stations]
-    return np.stack([*weights, pool]).astype(np.float32), chosen
+    weights = np.empty((len(lesson.level) + 1, *pool.shape), np.float32)
+    for station in range(len(lesson.level)):
+        weights[station] = pool + _solve(*lesson.departure(station, pool), lesson.penalties(*chosen))
+    weights[-1] = pool
+    return weights, chosen
 
 
 def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, Rows, BoolArray]:
@@ -264,35 +283,35 @@ def _columns(width: int, lags: Lags, covariates: int) -> tuple[BoolArray, Rows, 
     return np.array(pooled), wave, of_level
 
 
-def _add_normal_equations(gram: Matrix, moment: Matrix, x: FloatArray, y: Matrix) -> None:
-    """Add XᵀX and Xᵀy for every lead over the cases with truth: all of them, less the few without."""
-    missing = np.isnan(y)
-    gram += (x.T @ x).astype(np.float64)
-    for lead in np.flatnonzero(missing.any(axis=0)):
-        lost = x[missing[:, lead]]
-        gram[lead] -= lost.T @ lost
-    moment += np.where(missing, 0.0, y).T @ x
-
-
 def _solve(gram: Matrix, moment: Matrix, penalties: npt.NDArray[np.float64]) -> Matrix:
     """(F, H) ridge weights."""
     solved: Matrix = np.linalg.solve(gram + np.diag(penalties), moment)
     return solved
 
 
-def error_gaps(errors: FloatArray) -> FloatArray:
-    """Distances between neighbouring quantiles of a forecast's errors, (S, N, H) to (S + 1, H, Q).
+def error_gaps(errors: Iterable[FloatArray], most_for_fleet: int = 4_000) -> FloatArray:
+    """Distances between neighbouring quantiles of a forecast's errors, (S + 1, H, Q).
 
     The last row is the fleet's, which also serves stations with too few errors of their own.
+
+    Args:
+        errors: of every station, (N, H), NaN where there is no truth.
+        most_for_fleet: about so many of each station's stand for it in the fleet.
     """
-    horizon = errors.shape[2]
-    gaps = np.full((len(errors) + 1, horizon, len(QUANTILES)), _SMALLEST_GAP, np.float32)
-    for row, values in [(len(errors), errors.reshape(-1, horizon)), *enumerate(errors)]:
-        for lead in range(horizon):
-            known = values[:, lead][np.isfinite(values[:, lead])]
-            if len(known) >= (_FEWEST_ERRORS if row < len(errors) else 1):
-                steps = np.diff(np.quantile(known, QUANTILES))
-                gaps[row, lead, :MEDIAN], gaps[row, lead, MEDIAN + 1 :] = steps[:MEDIAN], steps[MEDIAN:]
-            elif row < len(errors):
-                gaps[row, lead] = gaps[-1, lead]
-    return np.maximum(gaps, _SMALLEST_GAP)
+    of_fleet, gaps = [], []
+    for own in errors:
+        of_fleet.append(own[:: max(1, math.ceil(len(own) / most_for_fleet))])
+        gaps.append(_gaps(own, _FEWEST_ERRORS))
+    whole = np.stack([*gaps, _gaps(np.concatenate(of_fleet), 1)])
+    return np.fmax(np.where(np.isnan(whole), whole[-1], whole), np.float32(_SMALLEST_GAP))
+
+
+def _gaps(errors: FloatArray, fewest: int) -> FloatArray:
+    """(H, Q) of (N, H) errors, NaN at the leads that have fewer, and at the median."""
+    gaps = np.full((errors.shape[1], len(QUANTILES)), np.nan, np.float32)
+    for lead, values in enumerate(errors.T):
+        known = values[np.isfinite(values)]
+        if len(known) >= fewest:
+            steps = np.diff(np.quantile(known, QUANTILES))
+            gaps[lead, :MEDIAN], gaps[lead, MEDIAN + 1 :] = steps[:MEDIAN], steps[MEDIAN:]
+    return gaps

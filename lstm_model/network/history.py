@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,14 +74,21 @@ class History:
         """T."""
         return self.truth.shape[1]
 
-    def features(self, station: int, lags: Lags) -> Tensor:
-        """What the anchor looks at over a station's whole past: (T - reach, F)."""
+    def features(self, station: int, lags: Lags, origins: Rows) -> FloatArray:
+        """What the anchor looks at, at some origins of a station's past, the reach of the lags at least: (N, F)."""
+        reach = lags.reach
+
+        def past(values: FloatArray) -> Tensor:  # (…, T) to (N, …, reach + 1)
+            if len(origins) == 0:
+                return torch.zeros(0, *values.shape[:-1], reach + 1)
+            windows = np.lib.stride_tricks.sliding_window_view(values, reach + 1, axis=-1)
+            return torch.from_numpy(windows[..., origins - reach, :]).movedim(-2, 0)
+
         others = self.own.filled[self.neighbours[station]] * self.present[station][:, None]  # (k, T)
         its = _stacked([signal.filled[station] for signal in self.covariates], (self.steps,))
-        own, covariates, neighbours, clock = (
-            torch.from_numpy(part)[None] for part in (self.own.filled[station], its, others, self.clock)
-        )
-        return anchor_features(own, covariates, neighbours, clock, lags, min(lags.reach, self.steps))[0]
+        own, covariates, neighbours = past(self.own.filled[station]), past(its), past(others)
+        waves = torch.from_numpy(self.clock[origins]).unsqueeze(1)
+        return anchor_features(own, covariates, neighbours, waves, lags, reach)[:, 0].numpy()
 
 
 def scaled_history(panel: Panel, scaling: Scaling, neighbours: Rows, half_life_days: float = 0.0) -> History:
@@ -158,7 +166,7 @@ def cut_windows(history: History, anchor: Anchor, stations: Rows, starts: Rows, 
     since = torch.from_numpy(np.where(ago <= np.arange(length), ago, length).astype(np.float32))
     clock = torch.from_numpy(history.clock[steps])
     inputs = build_inputs(own, since, clock, others, its, observed, min(history.day, length))
-    features = anchor_features(own, its, others, clock, anchor.lags, burn_in)
+    features = anchor_features(own, its, others, clock[:, burn_in:], anchor.lags, burn_in)
     rows = history.rows[stations]
     point = anchor.point(rows, features, own[:, burn_in:])
     return Windows(inputs, point, torch.from_numpy(anchor.gaps[rows]).unsqueeze(1), stations, steps[:, burn_in:])
@@ -182,7 +190,7 @@ def fit_anchor(
     The validation blocks choose the penalties, unless they are given.
     """
     lesson = Lesson(
-        lambda station: history.features(station, lags),
+        lambda station, origins: history.features(station, lags, origins),
         history.own.filled, history.truth, held_out, history.weight, lags, len(history.covariates), horizon,
         level_penalty,
     )  # fmt: skip
@@ -197,13 +205,15 @@ def anchor_of(weights: FloatArray, history: History, held_out: HeldOut, lags: La
     most = min(max(_ERRORS_IN_ALL // stations, _FEWEST_ERRORS), _MOST_ERRORS)
     origins = origins[:: max(1, len(origins) // most)]
     anchor = Anchor(weights, np.zeros((stations + 1, horizon, len(QUANTILES)), np.float32), lags)
-    errors = np.full((stations, len(origins), horizon), np.nan, np.float32)
-    for station in range(stations if len(origins) else 0):
-        features = history.features(station, lags)[torch.from_numpy(origins - lags.reach)]
+
+    def errors_of(station: int) -> FloatArray:
+        features = torch.from_numpy(history.features(station, lags, origins))
         level = torch.from_numpy(history.own.filled[station][origins])
         point = anchor.point(np.array([station]), features[None], level[None])[0].numpy()
-        errors[station] = values_ahead(history.truth[station], origins, horizon) - point
-    return Anchor(weights, error_gaps(errors), lags)
+        return values_ahead(history.truth[station], origins, horizon) - point
+
+    gaps = error_gaps(map(errors_of, range(stations)), math.ceil(_ERRORS_IN_ALL / stations))
+    return replace(anchor, gaps=gaps)
 
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:

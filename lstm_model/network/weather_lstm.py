@@ -49,12 +49,12 @@ class WeatherLSTM(nn.Module):
             (B, n - burn_in, H, Q).
         """
         states, _ = self.lstm(inputs)  # (B, n, hidden)
-        shape = self.horizon, len(QUANTILES)
+        horizon, levels = self.horizon, len(QUANTILES)
         # In memory one quantile after another: what follows goes through whole quantiles, twice as fast.
-        weight = self.head.weight.unflatten(0, shape).transpose(0, 1).flatten(0, 1)
-        bias = self.head.bias.unflatten(0, shape).transpose(0, 1).flatten()
+        weight = self.head.weight.view(horizon, levels, -1).transpose(0, 1).flatten(0, 1)
+        bias = self.head.bias.view(horizon, levels).transpose(0, 1).flatten()
         raw = functional.linear(self.dropout(states[:, burn_in:]), weight, bias)  # (B, m, Q · H)
-        return raw.unflatten(-1, shape[::-1]).transpose(-1, -2)
+        return raw.view(*raw.shape[:2], levels, horizon).transpose(-1, -2)
 
 
 def build_inputs(

@@ -35,15 +35,17 @@ def clock_of(steps, knows_seasons=False):
 
 
 def features_of(values, neighbours=None, covariate=None, clock=None):
-    """What the anchor looks at, as a function of the station."""
+    """What the anchor looks at, as a function of the station and of the origins: all of them when None."""
     neighbours = np.zeros((len(values), 0), np.intp) if neighbours is None else neighbours
     covariates = np.zeros((len(values), 0, values.shape[1]), np.float32) if covariate is None else covariate[:, None]
     clock = np.zeros((values.shape[1], WAVES), np.float32) if clock is None else clock
 
-    def of(station):
-        parts = values[station], covariates[station], values[neighbours[station]], clock
+    def of(station, origins=None):
+        first = min(LAGS.reach, values.shape[1])
+        parts = values[station], covariates[station], values[neighbours[station]], clock[first:]
         own, its, others, waves = (torch.from_numpy(part)[None] for part in parts)
-        return anchor_features(own, its, others, waves, LAGS, min(LAGS.reach, values.shape[1]))[0]
+        features = anchor_features(own, its, others, waves, LAGS, first)[0].numpy()
+        return features if origins is None else features[origins - first]
 
     return of
 
@@ -72,7 +74,8 @@ def on_own_values(weights, row, lead=0):
 
 def points(weights, row, features, values):
     anchor = Anchor(weights, np.zeros((len(weights), HORIZON, len(QUANTILES)), np.float32), LAGS)
-    return anchor.point(np.array([row]), features[None], torch.from_numpy(values[None, LAGS.reach :]))[0].numpy()
+    level = torch.from_numpy(values[None, LAGS.reach :])
+    return anchor.point(np.array([row]), torch.from_numpy(features)[None], level)[0].numpy()
 
 
 def test_it_finds_the_weights_of_a_linear_process():
@@ -107,7 +110,7 @@ def test_the_answer_for_unknown_stations_asks_no_neighbours():
     others[0] = values[0]  # the same station beside another neighbour
     before, now = (features_of(some, **looked_at)(0) for some in (values, others))
     assert weights.shape == (3, before.shape[1], HORIZON)
-    assert not torch.equal(before, now)
+    assert not np.array_equal(before, now)
     np.testing.assert_array_equal(points(weights, -1, before, values[0]), points(weights, -1, now, values[0]))
     assert np.abs(points(weights, 0, before, values[0]) - points(weights, 0, now, values[0])).max() > 1e-3
 
