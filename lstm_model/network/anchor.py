@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lstm_model.panel import HeldOut, values_ahead
+from lstm_model.panel import HeldOut
 from lstm_model.panel.grid import FloatArray
 from lstm_model.panel.signals import DAY_WAVES, WAVES
 from lstm_model.settings import ANCHOR_STEPS, MEDIAN, QUANTILES
@@ -146,7 +146,8 @@ class Lesson:
     """What the regression is taught.
 
     features_of: a station's features at some origins, (N,) to (N, F).
-    level: (S, T) scaled anomalies, gaps filled; truth: the same, NaN where unobserved.
+    truth_of: a station's scaled anomalies at every lead of some origins, (N,) to (N, H), NaN where unobserved.
+    level: (S, T) scaled anomalies, gaps filled.
     held_out: which origins may be learnt from, and which choose the penalties.
     weight: (T,) how much an origin teaches.
     lags: what the features look at; covariates: how many there are; horizon: leads.
@@ -154,8 +155,8 @@ class Lesson:
     """
 
     features_of: Callable[[int, Rows], FloatArray]
+    truth_of: Callable[[int, Rows], FloatArray]
     level: FloatArray
-    truth: FloatArray
     held_out: HeldOut
     weight: FloatArray
     lags: Lags
@@ -247,23 +248,26 @@ class Lesson:
         """
         for begin in range(0, len(origins), _AT_ONCE):
             some = origins[begin : begin + _AT_ONCE]
-            ahead = values_ahead(self.truth[station], some, self.horizon)
-            yield self.features_of(station, some), ahead - self.level[station][some][:, None], self.weight[some]
+            change = self.truth_of(station, some) - self.level[station][some][:, None]
+            yield self.features_of(station, some), change, self.weight[some]
 
 
-def fit_weights(lesson: Lesson, penalties: Penalties | None = None) -> tuple[FloatArray, Penalties]:
+def fit_weights(
+    lesson: Lesson, penalties: Penalties | None = None, into: FloatArray | None = None
+) -> tuple[FloatArray, Penalties]:
     """Solve for the anchor's weights.
 
     Args:
         lesson: what is learnt from.
         penalties: as chosen before; the validation blocks choose when None.
+        into: weights of before to write over, when not None.
 
     Returns:
         (S + 1, F, H), and the penalties it was solved with.
     """
     pool = lesson.pool()
     chosen = penalties or lesson.best_penalties(pool)
-    weights = np.empty((len(lesson.level) + 1, *pool.shape), np.float32)
+    weights = np.empty((len(lesson.level) + 1, *pool.shape), np.float32) if into is None else into
     for station in range(len(lesson.level)):
         weights[station] = pool + _solve(*lesson.departure(station, pool), lesson.penalties(*chosen))
     weights[-1] = pool

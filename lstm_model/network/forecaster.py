@@ -28,7 +28,7 @@ from lstm_model.settings import MEDIAN, QUANTILES, ModelSettings
 
 QUANTILE_COLUMNS = [f"q{round(level * 100):02d}" for level in QUANTILES]
 _FEWEST_READINGS = 24
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE = 512
 _MOST_CALIBRATION_ORIGINS = 8192
 
 
@@ -112,7 +112,9 @@ class Forecaster:
         panel = panel.only(seen) if seen.any() else panel  # the others stay unknown, to be met at their own level
         scaling = self._scaling(panel, held_out.fitted)
         anomaly = scaling.temperature.anomaly(panel, panel.temperature_c)
-        neighbours = choose_neighbours(np.where(held_out.fitted, anomaly, np.nan), settings.neighbours)
+        anomaly[:, ~held_out.fitted] = np.nan
+        neighbours = choose_neighbours(anomaly, settings.neighbours)
+        del anomaly  # as large as the panel
         history = scaled_history(panel, scaling, neighbours, settings.half_life_days)
         anchor, penalties = self._anchor(history, held_out)
         flat = np.zeros((settings.horizon, len(QUANTILES)), np.float32)
@@ -138,9 +140,10 @@ class Forecaster:
                 self.epochs = epochs
         fitted = Fitted(scaling, neighbours, anchor, flat, flat, tuple(networks), panel.times[-1])
         fitted = self._calibrated(history, fitted, np.flatnonzero(held_out.calibration))
-        # Now that the blocks have chosen and judged, the closed-form part learns from them as well.
-        anchor, _ = self._anchor(history, HeldOut.nothing(history.steps), penalties)
-        return replace(fitted, anchor=anchor)
+        # Now that the blocks have chosen and judged, the closed-form part learns from them as well, in its own place:
+        # of a large fleet two of them would be too many.
+        whole, _ = self._anchor(history, HeldOut.nothing(history.steps), penalties, anchor.weights)
+        return replace(fitted, anchor=whole)
 
     # Parts of `_learnt` with a name of their own, so that a benchmark can put something else in their place.
 
@@ -148,11 +151,15 @@ class Forecaster:
         return Scaling.fit(panel, usable)
 
     def _anchor(
-        self, history: History, held_out: HeldOut, penalties: Penalties | None = None
+        self,
+        history: History,
+        held_out: HeldOut,
+        penalties: Penalties | None = None,
+        into: FloatArray | None = None,
     ) -> tuple[Anchor, Penalties]:
         settings = self.settings
         lags = Lags.within(settings.context, settings.anchor_steps)
-        return fit_anchor(history, held_out, settings.horizon, lags, penalties, settings.level_penalty)
+        return fit_anchor(history, held_out, settings.horizon, lags, penalties, settings.level_penalty, into)
 
     def _calibrated(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> Fitted:
         """The same with offsets that make the intervals of the network, and of its anchor, cover on `origins`."""
@@ -160,8 +167,8 @@ class Forecaster:
         if len(origins) == 0:
             return fitted
         blocks = 1 + int((np.diff(origins) > 1).sum())
-        origins = origins[:: max(1, len(origins) * len(history.truth) // _MOST_CALIBRATION_ORIGINS)]
-        truth = history.truth[:, origins[:, None] + np.arange(1, self.settings.horizon + 1)]
+        origins = origins[:: max(1, len(origins) * history.stations // _MOST_CALIBRATION_ORIGINS)]
+        truth = history.truth(slice(None), origins, self.settings.horizon)
         ridge = replace(fitted, networks=())
         return replace(
             fitted,
@@ -252,18 +259,18 @@ class Forecaster:
         # Back to °C: the climatology at each valid time, at the station's own level.
         timeline = pd.date_range(seen.times[0], periods=history.steps + settings.horizon, freq=settings.step)
         usual = fitted.scaling.temperature.climatology.values(panel.stations, timeline)
-        usual += history.base_c[:, :1] - usual[:, :1]
+        usual += history.base_c[:, None] - usual[:, :1]
         at_leads = usual[:, origins[:, None] + np.arange(1, settings.horizon + 1)]
         result = at_leads[..., None] + history.scale_c[:, None, None, None] * scaled
 
-        observed = np.isfinite(history.truth).cumsum(axis=1)
+        observed = history.own.observed.cumsum(axis=1)
         before = np.where(origins >= settings.context, observed[:, origins - settings.context], 0)
         result[observed[:, origins] - before < min(_FEWEST_READINGS, settings.context)] = np.nan
         return result
 
     def _quantiles(self, history: History, fitted: Fitted, origins: npt.NDArray[np.intp]) -> FloatArray:
         """Uncalibrated quantiles, scaled: (S, O, H, Q)."""
-        context, stations = self.settings.context, len(history.truth)
+        context, stations = self.settings.context, history.stations
         rows = np.repeat(np.arange(stations), len(origins))
         starts = np.tile(origins - context + 1, stations)
         parts = []

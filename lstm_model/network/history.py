@@ -14,7 +14,7 @@ from torch import Tensor
 from lstm_model.network.anchor import Anchor, Lags, Lesson, Penalties, anchor_features, error_gaps, fit_weights
 from lstm_model.network.scaling import Scaling
 from lstm_model.network.weather_lstm import build_inputs
-from lstm_model.panel import HeldOut, Panel, calendar, carry_forward, steps_since_observed, values_ahead
+from lstm_model.panel import HeldOut, Panel, calendar, carry_forward, steps_since_observed
 from lstm_model.panel.grid import FloatArray
 from lstm_model.settings import QUANTILES
 
@@ -26,21 +26,33 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Signal:
-    """Something observed at every station, (S, T): without gaps, and the steps since it was last observed."""
+    """Something observed at every station, (S, T): without gaps, and where it was observed."""
 
     filled: FloatArray
-    since: npt.NDArray[np.int32]
+    observed: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, values: FloatArray, step: pd.Timedelta) -> Signal:
-        """From values that are NaN where unobserved."""
-        since = steps_since_observed(values)
-        return cls(carry_forward(values, since, step), since)
+        """From values that are NaN where unobserved, which it fills in place: two of them would be too many."""
+        observed = ~np.isnan(values)
+        for own in values:
+            own[:] = carry_forward(own[None], steps_since_observed(own[None]), step)[0]
+        return cls(values, observed)
 
-    def within(self, rows: Rows, steps: Rows) -> FloatArray:
-        """Values whose gaps were filled from the window itself; zero where the window had not seen any yet."""
-        seen = self.since[rows, steps] <= np.arange(steps.shape[-1])
-        return np.where(seen, self.filled[rows, steps], np.float32(0.0))
+    def truth(self, rows: Rows | int | slice, steps: Rows | slice) -> FloatArray:
+        """The values, NaN where unobserved."""
+        return np.where(self.observed[rows, steps], self.filled[rows, steps], np.float32(np.nan))
+
+    def within(self, rows: Rows, steps: Rows) -> tuple[FloatArray, Rows]:
+        """Values whose gaps were filled from the window itself, and the steps since each was observed.
+
+        Where the window had not seen any yet, the value is zero, and its length has passed since.
+        """
+        length = steps.shape[-1]
+        places = np.arange(length)
+        last = np.maximum.accumulate(np.where(self.observed[rows, steps], places, -1), axis=-1)
+        filled = np.where(last >= 0, self.filled[rows, steps], np.float32(0.0))
+        return filled, np.where(last >= 0, places - last, length)
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,8 @@ class History:
     """Scaled anomalies of a fleet over T steps.
 
     rows: (S,) each station's row among those the forecaster knows; -1 for an unknown one.
-    base_c, scale_c: (S, T) and (S,); temperature = base + scale · anomaly.
-    truth: (S, T) anomalies, NaN where unobserved; own: the same as a signal.
+    base_c: (S,) what is usual at the first step; scale_c: (S,) °C that an anomaly of one is.
+    own: the anomalies, (S, T).
     covariates: what each adds to the temperature.
     clock: (T, WAVES).
     neighbours: (S, k) rows of this history; present: (S, k) false where a neighbour is not in it.
@@ -60,7 +72,6 @@ class History:
     rows: Rows
     base_c: FloatArray
     scale_c: FloatArray
-    truth: FloatArray
     own: Signal
     covariates: tuple[Signal, ...]
     clock: FloatArray
@@ -70,9 +81,29 @@ class History:
     weight: FloatArray
 
     @property
+    def stations(self) -> int:
+        """S."""
+        return self.own.filled.shape[0]
+
+    @property
     def steps(self) -> int:
         """T."""
-        return self.truth.shape[1]
+        return self.own.filled.shape[1]
+
+    def truth(self, rows: Rows | int | slice, origins: Rows, horizon: int) -> FloatArray:
+        """The anomaly at every lead of every origin; NaN where unobserved, and beyond the last step.
+
+        Args:
+            rows: a station, several with as many axes as `origins` has besides, or a slice of them.
+            origins: (…, O).
+            horizon: H.
+
+        Returns:
+            (…, O, H); a slice of stations comes first.
+        """
+        ahead = origins[..., None] + np.arange(1, horizon + 1)
+        known = ahead < self.steps
+        return np.where(known, self.own.truth(rows, np.where(known, ahead, 0)), np.float32(np.nan))
 
     def features(self, station: int, lags: Lags, origins: Rows) -> FloatArray:
         """What the anchor looks at, at some origins of a station's past, the reach of the lags at least: (N, F)."""
@@ -101,19 +132,17 @@ def scaled_history(panel: Panel, scaling: Scaling, neighbours: Rows, half_life_d
         half_life_days: the age at which an origin teaches half as much; 0: all alike.
     """
     rows = scaling.temperature.rows(panel)
-    base_c = scaling.temperature.base(panel, panel.temperature_c)
-    spread = scaling.temperature.scale[rows]
-    truth = (panel.temperature_c - base_c) / spread[:, None]
+    truth = scaling.temperature.anomaly(panel, panel.temperature_c)
+    covariates = tuple(Signal.of(covariate.beyond(panel, truth), panel.step) for covariate in scaling.covariates)
     here = pd.Index(panel.stations).get_indexer(list(scaling.stations))
     wanted = np.where((rows >= 0)[:, None], neighbours[rows], -1)
     places = np.where(wanted >= 0, here[wanted], -1) if len(here) else wanted
     return History(
         rows=rows,
-        base_c=base_c,
-        scale_c=spread,
-        truth=truth,
+        base_c=np.concatenate([scaling.temperature.base(p, p.temperature_c)[:, 0] for _, p in panel.in_parts()]),
+        scale_c=scaling.temperature.scale[rows],
         own=Signal.of(truth, panel.step),
-        covariates=tuple(Signal.of(covariate.beyond(panel, truth), panel.step) for covariate in scaling.covariates),
+        covariates=covariates,
         clock=calendar(panel.times, knows_seasons=scaling.temperature.climatology.knows_seasons),
         neighbours=np.maximum(places, 0),
         present=places >= 0,
@@ -156,14 +185,14 @@ def cut_windows(history: History, anchor: Anchor, stations: Rows, starts: Rows, 
     steps = starts[:, None] + np.arange(length)  # (B, n)
     here = stations[:, None]
     places, present = history.neighbours[stations], history.present[stations]  # (B, k)
-    own = torch.from_numpy(history.own.within(here, steps))
-    others = torch.from_numpy(history.own.within(places[:, :, None], steps[:, None]) * present[:, :, None])
-    flat = steps.shape
-    its = torch.from_numpy(_stacked([signal.within(here, steps) for signal in history.covariates], flat, axis=1))
-    fresh = [(signal.since[here, steps] == 0).astype(np.float32) for signal in history.covariates]
-    observed = torch.from_numpy(_stacked(fresh, flat, axis=1))
-    ago = history.own.since[here, steps]
-    since = torch.from_numpy(np.where(ago <= np.arange(length), ago, length).astype(np.float32))
+    filled, ago = history.own.within(here, steps)
+    own, since = torch.from_numpy(filled), torch.from_numpy(ago.astype(np.float32))
+    around, _ = history.own.within(places[:, :, None], steps[:, None])
+    others = torch.from_numpy(around * present[:, :, None])
+    told = [signal.within(here, steps) for signal in history.covariates]
+    its = torch.from_numpy(_stacked([values for values, _ in told], steps.shape, axis=1))
+    fresh = [(ago == 0).astype(np.float32) for _, ago in told]
+    observed = torch.from_numpy(_stacked(fresh, steps.shape, axis=1))
     clock = torch.from_numpy(history.clock[steps])
     inputs = build_inputs(own, since, clock, others, its, observed, min(history.day, length))
     features = anchor_features(own, its, others, clock[:, burn_in:], anchor.lags, burn_in)
@@ -184,23 +213,25 @@ def fit_anchor(
     lags: Lags,
     penalties: Penalties | None = None,
     level_penalty: float = 1.0,
+    into: FloatArray | None = None,
 ) -> tuple[Anchor, Penalties]:
     """The closed-form forecast of a fleet's past with the spread of its errors there, and the penalties it has.
 
-    The validation blocks choose the penalties, unless they are given.
+    The validation blocks choose the penalties, unless they are given. The weights are written into those of an earlier
+    anchor, if they are given, which is lost then.
     """
     lesson = Lesson(
         lambda station, origins: history.features(station, lags, origins),
-        history.own.filled, history.truth, held_out, history.weight, lags, len(history.covariates), horizon,
-        level_penalty,
+        lambda station, origins: history.truth(station, origins, horizon),
+        history.own.filled, held_out, history.weight, lags, len(history.covariates), horizon, level_penalty,
     )  # fmt: skip
-    weights, penalties = fit_weights(lesson, penalties)
+    weights, penalties = fit_weights(lesson, penalties, into)
     return anchor_of(weights, history, held_out, lags), penalties
 
 
 def anchor_of(weights: FloatArray, history: History, held_out: HeldOut, lags: Lags) -> Anchor:
     """The closed-form forecast with these weights, (S + 1, F, H), and the spread of its errors on a fleet's past."""
-    stations, horizon = len(history.truth), weights.shape[2]
+    stations, horizon = history.stations, weights.shape[2]
     origins = np.flatnonzero(held_out.training[lags.reach :]) + lags.reach
     most = min(max(_ERRORS_IN_ALL // stations, _FEWEST_ERRORS), _MOST_ERRORS)
     origins = origins[:: max(1, len(origins) // most)]
@@ -210,7 +241,7 @@ def anchor_of(weights: FloatArray, history: History, held_out: HeldOut, lags: La
         features = torch.from_numpy(history.features(station, lags, origins))
         level = torch.from_numpy(history.own.filled[station][origins])
         point = anchor.point(np.array([station]), features[None], level[None])[0].numpy()
-        return values_ahead(history.truth[station], origins, horizon) - point
+        return history.truth(station, origins, horizon) - point
 
     gaps = error_gaps(map(errors_of, range(stations)), math.ceil(_ERRORS_IN_ALL / stations))
     return replace(anchor, gaps=gaps)
@@ -218,7 +249,6 @@ def anchor_of(weights: FloatArray, history: History, held_out: HeldOut, lags: La
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:
     """Truth at every lead of every origin, and 1 where there is one: both (B, origins, H)."""
-    ahead = windows.origins[:, :, None] + np.arange(1, horizon + 1)  # every window has origins of its own
-    values = history.truth[windows.stations[:, None, None], np.minimum(ahead, history.steps - 1)]
-    known = (ahead < history.steps) & ~np.isnan(values)
-    return torch.from_numpy(np.where(known, values, np.float32(0.0))), torch.from_numpy(known).float()
+    truth = history.truth(windows.stations[:, None, None], windows.origins, horizon)
+    known = np.isfinite(truth)
+    return torch.from_numpy(np.where(known, truth, np.float32(0.0))), torch.from_numpy(known).float()

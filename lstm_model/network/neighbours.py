@@ -11,6 +11,9 @@ _AHEAD = 6
 _SAME = 0.02
 """A station of which the chosen ones explain all but this share says nothing new."""
 
+_AT_ONCE = 2048
+"""Steps that are looked at together."""
+
 Vector = npt.NDArray[np.float64]
 
 
@@ -32,9 +35,12 @@ def choose_neighbours(anomaly: FloatArray, most: int) -> npt.NDArray[np.intp]:
     if count == 0:
         return np.zeros((stations, 0), np.intp)
     ahead = max(1, min(_AHEAD, anomaly.shape[1] // 4))
-    now = np.nan_to_num(anomaly[:, :-ahead]).astype(np.float64)
-    change = np.nan_to_num(anomaly[:, ahead:] - anomaly[:, :-ahead]).astype(np.float64)
-    together, told = now @ now.T, change @ now.T
+    together, told = np.zeros((stations, stations)), np.zeros((stations, stations))
+    for begin in range(0, anomaly.shape[1] - ahead, _AT_ONCE):
+        seen = anomaly[:, begin : begin + _AT_ONCE + ahead].astype(np.float64)
+        now, change = np.nan_to_num(seen[:, :-ahead]), np.nan_to_num(seen[:, ahead:] - seen[:, :-ahead])
+        together += now @ now.T
+        told += change @ now.T
     return np.array([_forward(together, told[row], row, count) for row in range(stations)], np.intp)
 
 

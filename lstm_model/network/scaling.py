@@ -35,12 +35,12 @@ class Usual:
     def fit(cls, panel: Panel, usable: BoolArray, smallest: float) -> Usual:
         """Learn from the steps of a panel that may be looked at, (T,)."""
         climatology = ClimatologyModel.fit(panel, usable)
-        usual = climatology.values(panel.stations, panel.times)
-        anomaly = np.where(usable, panel.temperature_c - usual, np.nan)
         scale = np.full(len(panel.stations) + 1, np.nan, np.float32)
-        for row, values in enumerate(anomaly):
-            if np.isfinite(values).any():
-                scale[row] = max(np.nanstd(values), smallest)
+        for rows, part in panel.in_parts():
+            usual = climatology.values(part.stations, part.times)
+            for row, values in enumerate(np.where(usable, part.temperature_c - usual, np.nan), rows.start):
+                if np.isfinite(values).any():
+                    scale[row] = max(np.nanstd(values), smallest)
         scale[-1] = np.nanmedian(scale[:-1]) if np.isfinite(scale[:-1]).any() else 1.0
         return cls(climatology, np.where(np.isnan(scale), scale[-1], scale).astype(np.float32))
 
@@ -55,7 +55,10 @@ class Usual:
 
     def anomaly(self, panel: Panel, values: FloatArray) -> FloatArray:
         """(S, T) departures from the usual, in spreads; NaN where unobserved."""
-        scaled: FloatArray = (values - self.base(panel, values)) / self.scale[self.rows(panel), None]
+        scaled = np.empty(values.shape, np.float32)
+        for rows, part in Panel(panel.stations, panel.times, values).in_parts():
+            mine = part.temperature_c
+            scaled[rows] = (mine - self.base(part, mine)) / self.scale[self.rows(part), None]
         return scaled
 
     def rows(self, panel: Panel) -> npt.NDArray[np.intp]:

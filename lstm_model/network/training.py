@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ PATIENCE = 5
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 """The network may over-reach on a short history: the share of its correction that validation rewards is kept."""
 _MOST_STEPS_PER_EPOCH = 200
-_LARGEST_GRADIENT = 1.0
+LARGEST_GRADIENT = 1.0
 _BURN_IN = 48
 _MOST_EXAM_WINDOWS = 512
 CPU = torch.device("cpu")
@@ -159,16 +159,17 @@ class _Lesson:
         self._network, self._history, self._anchor, self._burn_in = network, history, anchor, burn_in
         self._device, self._batch = device, recipe.batch
         self._length = min(burn_in + recipe.origins_per_window, history.steps)
-        wanted = math.ceil(history.truth.size / (ORIGINS_PER_WINDOW * BATCH))
+        wanted = math.ceil(history.own.filled.size / (ORIGINS_PER_WINDOW * BATCH))
         self.steps_per_epoch = min(wanted, _MOST_STEPS_PER_EPOCH)
         self._taught = held_out.training * history.weight
         self._examined = held_out.validation.astype(np.float32)
-        self._exam = _validation_windows(history, anchor, held_out, burn_in)
+        self._exam = list(_validation_windows(history, anchor, held_out, burn_in))
+        self._cases = [float(self._targets(windows, self._examined)[1].sum()) for windows in self._exam]
 
     @property
     def has_exam(self) -> bool:
         """Whether there are validation blocks to stop by."""
-        return self._exam is not None
+        return bool(self._exam)
 
     def teach(
         self, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler, chance: Generator
@@ -177,13 +178,13 @@ class _Lesson:
         self._network.train()
         total = 0.0
         for _ in range(self.steps_per_epoch):
-            rows = chance.integers(len(self._history.truth), size=self._batch)
+            rows = chance.integers(self._history.stations, size=self._batch)
             starts = chance.integers(self._history.steps - self._length + 1, size=self._batch)
             windows = cut_windows(self._history, self._anchor, rows, starts, self._length, self._burn_in)
             (loss,) = self._losses(windows, self._taught, (1.0,))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self._network.parameters(), _LARGEST_GRADIENT)
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), LARGEST_GRADIENT)
             optimizer.step()
             schedule.step()
             total += float(loss.detach())
@@ -191,34 +192,41 @@ class _Lesson:
 
     def validate(self) -> tuple[float, float]:
         """The loss on the validation blocks, and the share of the correction that reaches it."""
-        if self._exam is None:
+        if not self._exam:
             return math.nan, 1.0
         self._network.eval()
         with torch.no_grad():
-            losses = self._losses(self._exam, self._examined, SHARES)
+            parts = [[float(loss) for loss in self._losses(w, self._examined, SHARES)] for w in self._exam]
+        losses = np.average(parts, axis=0, weights=self._cases) if any(self._cases) else np.zeros(len(SHARES))
         return min(zip(map(float, losses), SHARES, strict=True))
 
-    def _losses(self, windows: Windows, counted: FloatArray, shares: Sequence[float]) -> list[Tensor]:
+    def _targets(self, windows: Windows, counted: FloatArray) -> tuple[Tensor, Tensor]:
         truth, known = targets_of(self._history, windows, self._network.horizon)
-        weight = (known * torch.from_numpy(counted[windows.origins]).unsqueeze(-1)).to(self._device)
-        truth, windows = truth.to(self._device), windows.to(self._device)
+        return truth, known * torch.from_numpy(counted[windows.origins]).unsqueeze(-1)
+
+    def _losses(self, windows: Windows, counted: FloatArray, shares: Sequence[float]) -> list[Tensor]:
+        truth, weight = (part.to(self._device) for part in self._targets(windows, counted))
+        windows = windows.to(self._device)
         raw = self._network(windows.inputs, self._burn_in)
         answers = (to_quantiles(share * raw, windows.anchor, windows.gaps) for share in shares)
         return [pinball_loss(answer, truth, weight) for answer in answers]
 
 
-def _validation_windows(history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> Windows | None:
+def _validation_windows(history: History, anchor: Anchor, held_out: HeldOut, burn_in: int) -> Iterator[Windows]:
     """Every validation block of every station as one window, so that one pass scores all its origins.
 
-    None where no block has a burn-in before it.
+    A batch at a time: a pass over all at once takes memory by the gigabyte. Nothing where no block has a burn-in
+    before it.
     """
     edges = np.flatnonzero(np.diff(np.concatenate([[0], held_out.validation.astype(np.int8), [0]])))
     firsts, ends = edges[::2], edges[1::2]
     firsts, ends = firsts[firsts >= burn_in], ends[firsts >= burn_in]
     if len(firsts) == 0:
-        return None
-    stations = np.repeat(np.arange(len(history.truth)), len(firsts))
-    starts = np.tile(firsts - burn_in, len(history.truth))
+        return
+    stations = np.repeat(np.arange(history.stations), len(firsts))
+    starts = np.tile(firsts - burn_in, history.stations)
     thinned = slice(None, None, math.ceil(len(starts) / _MOST_EXAM_WINDOWS))  # a large fleet is examined in part
-    stations, starts = stations[thinned], starts[thinned]
-    return cut_windows(history, anchor, stations, starts, int((ends - firsts).max()) + burn_in, burn_in)
+    stations, starts, length = stations[thinned], starts[thinned], int((ends - firsts).max()) + burn_in
+    for begin in range(0, len(starts), BATCH):
+        batch = slice(begin, begin + BATCH)
+        yield cut_windows(history, anchor, stations[batch], starts[batch], length, burn_in)

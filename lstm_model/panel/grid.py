@@ -15,6 +15,7 @@ _EPOCH = pd.Timestamp(0, tz="UTC")
 _NANOSECONDS = {"us": 1000, "ns": 1}
 _MOST = np.iinfo(np.int64).max
 _AT_ONCE = 100_000
+_VALUES_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ class Panel:
         stations = tuple(name for name, wanted in zip(self.stations, rows, strict=True) if wanted)
         covariates = {name: values[rows] for name, values in self.covariates.items()}
         return Panel(stations, self.times, self.temperature_c[rows], covariates)
+
+    def in_parts(self) -> Iterator[tuple[slice, Panel]]:
+        """Some stations at a time, and which: what is worked out of them takes little memory."""
+        at_once = max(1, _VALUES_AT_ONCE // max(1, len(self.times)))
+        for begin in range(0, len(self.stations), at_once):
+            rows = slice(begin, begin + at_once)
+            covariates = {name: values[rows] for name, values in self.covariates.items()}
+            yield rows, Panel(self.stations[rows], self.times, self.temperature_c[rows], covariates)
 
     def extended_to(self, end: pd.Timestamp) -> Panel:
         """The panel with unobserved steps appended up to `end`."""

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from lstm_model.network import Forecaster
+from lstm_model.network import Forecaster, anchor
 from lstm_model.network.anchor import Anchor, Lags, Lesson, anchor_features, error_gaps, fit_weights
-from lstm_model.panel import HeldOut, Panel, calendar
+from lstm_model.panel import HeldOut, Panel, calendar, values_ahead
 from lstm_model.panel.signals import DAY_WAVES, WAVES
 from lstm_model.settings import MEDIAN, QUANTILES
 
@@ -54,8 +54,8 @@ def fit(values, training=True, truth=None, held_out=None, weight=None, level_pen
     steps = values.shape[1]
     lesson = Lesson(
         features_of(values, **looked_at),
+        lambda station, origins: values_ahead((values if truth is None else truth)[station], origins, HORIZON),
         level=values,
-        truth=values if truth is None else truth,
         held_out=all_of(training, steps) if held_out is None else held_out,
         weight=np.ones(steps, np.float32) if weight is None else weight,
         lags=LAGS,
@@ -130,6 +130,25 @@ def test_an_origin_without_weight_teaches_nothing():
     without = fit(values, held_out=HeldOut(late, nothing, nothing, late))
     np.testing.assert_allclose(fit(values, weight=late.astype(np.float32)), without, atol=1e-5)
     assert np.abs(fit(values) - without).max() > 1e-3
+
+
+def test_origins_taken_a_few_at_a_time_teach_the_same(monkeypatch):
+    values = autoregressive([0.6, 0.3])
+    truth = values.copy()
+    truth[:, ::7] = np.nan
+    together = fit(values, truth=truth, clock=clock_of(STEPS))
+    monkeypatch.setattr(anchor, "_AT_ONCE", 100)
+    np.testing.assert_allclose(fit(values, truth=truth, clock=clock_of(STEPS)), together, atol=1e-5)
+
+
+def test_of_a_large_fleet_some_stations_spread_over_it_tell_what_all_have_in_common(monkeypatch):
+    values = np.concatenate([autoregressive([0.9], stations=1), autoregressive([0.2], stations=1)])
+    of_both = on_own_values(fit(values), -1)[0]
+    monkeypatch.setattr(anchor, "_MOST_TEACHERS", 1)
+    weights = fit(values)
+    assert on_own_values(weights, -1)[0] == pytest.approx(0.9, abs=0.05)
+    assert 0.3 < of_both < 0.8
+    assert on_own_values(weights, 1)[0] == pytest.approx(0.2, abs=0.1)  # and each still has its own departure
 
 
 @pytest.mark.parametrize("steps", [1, 2, CONTEXT])

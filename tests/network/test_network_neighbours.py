@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lstm_model.network import neighbours
 from lstm_model.network.neighbours import choose_neighbours
 
 STEPS, AHEAD = 2000, 6
@@ -57,6 +58,14 @@ def test_everybody_gets_as_many_as_there_are(airs, stations, most, chosen):
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_a_short_history_is_no_error(airs, steps):
     assert sorted(choose_neighbours(airs[:, :steps], 2)[0].tolist()) == [1, 2]
+
+
+def test_steps_taken_a_few_at_a_time_choose_the_same(airs, monkeypatch):
+    first, second, strange = airs
+    values = np.stack([later(first) + np.float32(0.5) * later(second), strange, second, first])
+    together = choose_neighbours(values, 3)
+    monkeypatch.setattr(neighbours, "_AT_ONCE", 100)
+    np.testing.assert_array_equal(choose_neighbours(values, 3), together)
 
 
 def test_gaps_do_not_hide_the_leader(airs):

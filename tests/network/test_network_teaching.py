@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lstm_model.errors import SettingsError
-from lstm_model.network import Forecaster
+from lstm_model.network import Forecaster, training
 from lstm_model.network.anchor import Lags
 from lstm_model.network.history import cut_windows, fit_anchor, scaled_history
 from lstm_model.network.saved import DESCRIPTION_FILE, WEIGHTS_FILE
@@ -129,6 +129,23 @@ def test_a_block_at_the_very_beginning_does_not_end_the_exam():
     forecaster = Forecaster(settings).fit_panel(Panel(("a", "b"), times, values))
     assert forecaster.epochs
     assert all(np.isfinite(epoch.validation_loss) for epoch in forecaster.epochs)
+
+
+def test_an_exam_in_parts_has_the_loss_of_one_over_all(fleet, tiny, monkeypatch):
+    """Stations that were observed less count less."""
+    values = fleet.temperature_c.copy()
+    values[2, np.random.default_rng(0).random(values.shape[1]) < 0.8] = np.nan
+    panel = Panel(fleet.stations, fleet.times, values)
+    held_out = hold_out_blocks(panel.times, tiny.horizon)
+    history = scaled_history(panel, Scaling.fit(panel, held_out.fitted), np.zeros((3, 0), np.intp))
+    anchor, _ = fit_anchor(history, held_out, tiny.horizon, Lags.within(tiny.context))
+    network = WeatherLSTM(0, 0, tiny.hidden_size, tiny.horizon, 0.5)
+    losses = []
+    for batch in (1, 1000):
+        monkeypatch.setattr(training, "BATCH", batch)
+        lesson = _Lesson(network, history, anchor, held_out, burn_in_of(anchor, tiny.context), torch.device("cpu"))
+        losses.append(lesson.validate()[0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 # ── the device ─────────────────────────────────────────────────────────────────────────────────────────────

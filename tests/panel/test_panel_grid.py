@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_model.panel import Panel, build_panel
+from lstm_model.panel import Panel, build_panel, grid
 
 START = pd.Timestamp("2024-01-01T00:00Z")
 HOUR = pd.Timedelta("1h")
@@ -215,3 +215,15 @@ def test_rows_in_any_order_make_the_same_panel():
     np.testing.assert_array_equal(panel.temperature_c, shuffled.temperature_c)
     np.testing.assert_array_equal(panel.covariates["pressure_hpa"], shuffled.covariates["pressure_hpa"])
     assert panel.temperature_c[0, :2].tolist() == [62.0, 65.0]
+
+
+def test_its_parts_are_the_whole(monkeypatch):
+    times = pd.date_range("2024-01-01", periods=10, freq="1h", tz="UTC")
+    values = np.arange(70, dtype=np.float32).reshape(7, 10)
+    panel = Panel(tuple("abcdefg"), times, values, {"dew_point_c": -values})
+    monkeypatch.setattr(grid, "_VALUES_AT_ONCE", 30)
+    rows, parts = zip(*panel.in_parts(), strict=True)
+    assert [part.stations for part in parts] == [("a", "b", "c"), ("d", "e", "f"), ("g",)]
+    for of, part in zip(rows, parts, strict=True):
+        np.testing.assert_array_equal(part.temperature_c, values[of])
+        np.testing.assert_array_equal(part.covariates["dew_point_c"], -values[of])
