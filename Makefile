@@ -33,7 +33,7 @@ down:                 ## stop them from another terminal
 
 bench: setup          ## accuracy on the embedded sample (with peers after bench-setup), and how fast the network learns
 	@$(BIN)/python benchmarks/accuracy.py --only sample
-	@$(BIN)/python benchmarks/training_speed.py
+	@$(BIN)/python benchmarks/training.py
 
 bench-setup:          ## a second venv, for the peers in benchmarks/accuracy.py: they want another pandas
 	@test -d .venv-bench || { echo "making .venv-bench ..." && $(PYTHON) -m venv .venv-bench; }
