@@ -304,7 +304,7 @@ def error_gaps(errors: Iterable[FloatArray], most_for_fleet: int = 4_000) -> Flo
     """
     of_fleet, gaps = [], []
     for own in errors:
-        of_fleet.append(own[:: max(1, math.ceil(len(own) / most_for_fleet))])
+        of_fleet.append(own[:: max(1, math.ceil(len(own) / most_for_fleet))].copy())  # a view would keep them all
         gaps.append(_gaps(own, _FEWEST_ERRORS))
     whole = np.stack([*gaps, _gaps(np.concatenate(of_fleet), 1)])
     return np.fmax(np.where(np.isnan(whole), whole[-1], whole), np.float32(_SMALLEST_GAP))

@@ -66,6 +66,13 @@ class Forecaster:
         self._fitted: Fitted | None = None
         self._panel: Panel | None = None
 
+    @classmethod
+    def of(cls, settings: ModelSettings, fitted: Fitted, panel: Panel | None = None) -> Forecaster:
+        """A forecaster that knows already what fitting finds, and the past to forecast from when none is given."""
+        forecaster = cls(settings)
+        forecaster._fitted, forecaster._panel = fitted, panel
+        return forecaster
+
     # ── fitting ────────────────────────────────────────────────────────────────────────────────────────────
 
     def fit(
@@ -105,11 +112,12 @@ class Forecaster:
     def _learnt(self, panel: Panel, on_epoch: Callable[[Epoch], None] | None, parent: Forecaster | None) -> Fitted:
         settings = self.settings
         torch.set_num_threads(settings.threads)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # the other name of this switch loads a compiler: a second, 70 MB
         device = device_called(settings.device)
         held_out = hold_out_blocks(panel.times, settings.horizon)
         seen: npt.NDArray[np.bool_] = np.any(np.isfinite(panel.temperature_c) & held_out.fitted, axis=1)
-        panel = panel.only(seen) if seen.any() else panel  # the others stay unknown, to be met at their own level
+        if seen.any() and not seen.all():
+            panel = panel.only(seen)  # the others stay unknown, to be met at their own level
         scaling = self._scaling(panel, held_out.fitted)
         anomaly = scaling.temperature.anomaly(panel, panel.temperature_c)
         anomaly[:, ~held_out.fitted] = np.nan
@@ -178,10 +186,8 @@ class Forecaster:
 
     def ridge(self) -> Forecaster:
         """The anchor alone, calibrated in the same way: the fleet ridge that the network has to beat."""
-        anchored = Forecaster(self.settings)
-        anchored._fitted = replace(self.fitted, networks=(), offsets=self.fitted.ridge_offsets)
-        anchored._panel = self._panel
-        return anchored
+        anchored = replace(self.fitted, networks=(), offsets=self.fitted.ridge_offsets)
+        return Forecaster.of(self.settings, anchored, self._panel)
 
     # ── predicting ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -343,13 +349,12 @@ class Forecaster:
         folder = Path(folder)
         try:
             arrays, description = read_model(folder)
-            forecaster = cls(ModelSettings.model_validate(description["settings"]))
-            forecaster._fitted = _assemble(forecaster.settings, description, arrays)
+            settings = ModelSettings.model_validate(description["settings"])
+            return cls.of(settings, _assemble(settings, description, arrays))
         except ModelUnavailable:
             raise
         except Exception as error:  # whatever a damaged file makes of itself, the model is not to be had
             raise ModelUnavailable(f"{folder}: the model cannot be loaded: {error}") from error
-        return forecaster
 
 
 def _networks_to_go_on_from(

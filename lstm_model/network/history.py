@@ -249,6 +249,8 @@ def anchor_of(weights: FloatArray, history: History, held_out: HeldOut, lags: La
 
 def targets_of(history: History, windows: Windows, horizon: int) -> tuple[Tensor, Tensor]:
     """Truth at every lead of every origin, and 1 where there is one: both (B, origins, H)."""
-    truth = history.truth(windows.stations[:, None, None], windows.origins, horizon)
+    first, origins = windows.origins[:, :1], windows.origins.shape[1]  # a window's origins follow each other
+    following = history.truth(windows.stations[:, None, None], first + np.arange(origins + horizon - 1), 1)[..., 0]
+    truth = np.lib.stride_tricks.sliding_window_view(following, horizon, axis=1)
     known = np.isfinite(truth)
     return torch.from_numpy(np.where(known, truth, np.float32(0.0))), torch.from_numpy(known).float()

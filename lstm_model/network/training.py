@@ -16,7 +16,7 @@ from torch import Tensor
 from lstm_model.errors import ModelUnavailable, SettingsError
 from lstm_model.network.anchor import Anchor
 from lstm_model.network.history import History, Windows, cut_windows, targets_of
-from lstm_model.network.weather_lstm import WeatherLSTM, pinball_loss, to_quantiles
+from lstm_model.network.weather_lstm import WeatherLSTM, pinball_loss, quantiles_apart
 from lstm_model.panel import HeldOut
 from lstm_model.panel.grid import FloatArray
 
@@ -208,7 +208,8 @@ class _Lesson:
         truth, weight = (part.to(self._device) for part in self._targets(windows, counted))
         windows = windows.to(self._device)
         raw = self._network(windows.inputs, self._burn_in)
-        answers = (to_quantiles(share * raw, windows.anchor, windows.gaps) for share in shares)
+        kept = (raw if share == 1.0 else share * raw for share in shares)
+        answers = (quantiles_apart(some, windows.anchor, windows.gaps) for some in kept)
         return [pinball_loss(answer, truth, weight) for answer in answers]
 
 

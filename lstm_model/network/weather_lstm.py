@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 
 import torch
@@ -93,23 +94,32 @@ def to_quantiles(raw: Tensor, anchor: Tensor, gaps: Tensor) -> Tensor:
     Returns:
         (..., H, Q) increasing along Q.
     """
-    widths = (torch.exp(_LOUDEST * torch.tanh(raw / _LOUDEST)) * gaps).unbind(-1)
-    median = anchor + raw[..., MEDIAN]
-    below = list(accumulate(reversed(widths[:MEDIAN]), torch.sub, initial=median))
-    above = list(accumulate(widths[MEDIAN + 1 :], torch.add, initial=median))
-    return torch.stack([*reversed(below), *above[1:]], dim=-2).transpose(-1, -2)
+    return torch.stack(quantiles_apart(raw, anchor, gaps), dim=-2).transpose(-1, -2)
 
 
-def pinball_loss(quantiles: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+def quantiles_apart(raw: Tensor, anchor: Tensor, gaps: Tensor) -> list[Tensor]:
+    """The same as one tensor a quantile, (..., H) each: what training goes through stays in the processor's cache."""
+    shifts, usual = raw.unbind(-1), gaps.unbind(-1)
+    median = anchor + shifts[MEDIAN]
+
+    def outwards(levels: Iterable[int], move: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
+        widths = (torch.exp(_LOUDEST * torch.tanh(shifts[level] / _LOUDEST)) * usual[level] for level in levels)
+        return list(accumulate(widths, move, initial=median))[1:]
+
+    below = outwards(reversed(range(MEDIAN)), torch.sub)
+    return [*reversed(below), median, *outwards(range(MEDIAN + 1, len(shifts)), torch.add)]
+
+
+def pinball_loss(quantiles: Sequence[Tensor], truth: Tensor, weight: Tensor) -> Tensor:
     """Mean pinball loss over quantiles and over the cases that count.
 
     Args:
-        quantiles: (..., H, Q).
+        quantiles: Q times (..., H).
         truth: (..., H), anything where the weight is 0.
         weight: (..., H), 0 where there is no truth to learn from.
     """
     loss = torch.zeros_like(truth)
-    for level, quantile in zip(QUANTILES, quantiles.unbind(-1), strict=True):
+    for level, quantile in zip(QUANTILES, quantiles, strict=True):
         error = truth - quantile  # counts `level` times where positive, `level - 1` times where negative
         loss = loss + level * functional.leaky_relu(error, (level - 1.0) / level)
     return (loss * weight).sum() / (len(QUANTILES) * weight.sum().clamp(min=1.0))

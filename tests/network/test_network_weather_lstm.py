@@ -42,19 +42,19 @@ def test_a_silent_head_gives_the_anchor_and_the_spread_of_its_errors(gap, anchor
 def test_pinball_loss_by_hand():
     """Truth 0, quantiles −3…3: 2·(0.05·3 + 0.10·2 + 0.25·1) over seven levels."""
     quantiles = torch.arange(-3.0, 4.0).repeat(2, 1)
-    loss = pinball_loss(quantiles, torch.tensor([0.0, 1e6]), weight=torch.tensor([1.0, 0.0]))
+    loss = pinball_loss(quantiles.unbind(-1), torch.tensor([0.0, 1e6]), weight=torch.tensor([1.0, 0.0]))
     assert loss.item() == pytest.approx(1.2 / 7)
 
 
 def test_pinball_loss_punishes_the_wrong_side():
     """At the 95 % level, truth above costs 19 times what truth below does."""
-    quantiles = torch.zeros(1, LEVELS)
+    quantiles = torch.zeros(1, LEVELS).unbind(-1)
     above, below = (pinball_loss(quantiles, torch.tensor([truth]), torch.ones(1)).item() for truth in (2.0, -2.0))
     assert (above, below) == (pytest.approx(2 * sum(QUANTILES) / LEVELS), pytest.approx(above))
 
 
 def test_pinball_loss_without_truth_is_zero():
-    assert pinball_loss(torch.ones(4, LEVELS), torch.zeros(4), torch.zeros(4)).item() == 0
+    assert pinball_loss(torch.ones(4, LEVELS).unbind(-1), torch.zeros(4), torch.zeros(4)).item() == 0
 
 
 def test_an_untrained_network_says_nothing():
