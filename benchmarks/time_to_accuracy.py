@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import typer
-from benchmarks.field_peer import FieldPeer
 from rich.console import Console
 
 from benchmarks.accuracy import load, split
+from benchmarks.field_peer import FieldPeer
 from benchmarks.peers import Ridge
 from benchmarks.training import table
 from lstm_model.evaluation import run_backtest

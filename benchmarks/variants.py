@@ -71,11 +71,15 @@ class Unanchored(Forecaster):
     """The LSTM alone corrects the last anomaly, with the widths of that forecast's errors."""
 
     def _anchor(
-        self, history: History, held_out: HeldOut, penalties: Penalties | None = None
+        self,
+        history: History,
+        held_out: HeldOut,
+        penalties: Penalties | None = None,
+        into: FloatArray | None = None,
     ) -> tuple[Anchor, Penalties]:
         lags = Lags.within(self.settings.context)
-        features = history.features(0, lags).shape[1]
-        weights = np.zeros((len(history.truth) + 1, features, self.settings.horizon), np.float32)
+        features = history.features(0, lags, np.arange(0)).shape[1]
+        weights = np.zeros((history.stations + 1, features, self.settings.horizon), np.float32)
         return anchor_of(weights, history, held_out, lags), (0.0, 0.0)
 
 
