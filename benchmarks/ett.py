@@ -159,7 +159,11 @@ def seasonal_naive(series: Series, horizon: int, origins: Origins, stop: int) ->
 
 
 def nlinear_ridge(series: Series, horizon: int, origins: Origins, stop: int) -> Matrix:
-    """NLinear in closed form: departures of two weeks from their last value, linearly to those of every lead."""
+    """NLinear in closed form: departures of two weeks from their last value, linearly to those of every lead.
+
+    It is here to prove the protocol: its penalty is one at which it shows NLinear's published digits. Between 300 and
+    1,000 they change by 0.001 at most.
+    """
     steps, penalty = 336, 700.0
 
     def departures(ends: Origins) -> Matrix:
