@@ -346,11 +346,14 @@ def rollback(
     """
     from flows.account import account
     from flows.clock import present, wall_clock
+    from flows.events import of_rollback
+    from flows.telling import announce
     from flows.words import rollback_in_words
     from lstm_model.registry import roll_back
 
     workspace = Workspace.find()
     entry = roll_back(workspace, present(workspace), at=wall_clock(), who=account(), to=to, why=why)
+    announce(workspace, *of_rollback(entry), in_flow=False)
     if as_json:
         _print_json(entry.as_dict())
     else:

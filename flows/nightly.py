@@ -7,8 +7,10 @@ from prefect import flow
 
 from flows.artifacts import leave_page
 from flows.clock import mark_lived, night_to_live, wall_clock
+from flows.events import NIGHTLY, night_failed, of_night
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
+from flows.late import late_readings
 from flows.naming import named
 from flows.night import Night, Skipped
 from flows.one_night import note_night, one_night
@@ -17,6 +19,7 @@ from flows.pages import night_page
 from flows.parameters import Text
 from flows.promote import promote_flow
 from flows.steps import lived
+from flows.telling import announce
 from flows.train import train_flow
 from flows.verify import verify_flow
 from flows.words import night_in_words
@@ -45,8 +48,13 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
             return Skipped(why_not)
         now = night_to_live(workspace, as_of)
         note_night(workspace.state, now, wall_clock())
-        night = _live(workspace, now)
+        try:
+            night = _live(workspace, now)
+        except Exception as error:  # no step's, which fails by itself: a full disk, perhaps
+            announce(workspace, night_failed(now, {NIGHTLY: f"{type(error).__name__}: {error}"}, None))
+            raise
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {now:%Y-%m-%d}")
+    announce(workspace, *of_night(night))
     if night.failed:
         raise NightFailed(night)
     return night
@@ -55,10 +63,11 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
 def _live(workspace: Workspace, now: pd.Timestamp) -> Night:
     night, moment = Night(now, workspace.settings.plays_sample), now.isoformat()
     night.ingest = night.live("ingest", lambda: lived(ingest_flow)(moment))
+    announce(workspace, *late_readings(workspace, now))
     night.verify = night.live("verify", lambda: lived(verify_flow)(moment))
     night.train = night.live("train", lambda: lived(train_flow)(moment))
     if night.train is not None:
-        night.promote = night.live("promote", lambda: lived(promote_flow)(moment, "nightly"))
+        night.promote = night.live("promote", lambda: lived(promote_flow)(moment, NIGHTLY))
     night.forecast = night.live("forecast", lambda: lived(forecast_flow)(moment))
     mark_lived(workspace, now, list(night.failed))
     return night

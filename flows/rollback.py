@@ -7,10 +7,12 @@ from prefect import flow
 from flows.account import account
 from flows.artifacts import leave_page
 from flows.clock import present, wall_clock
+from flows.events import of_rollback
 from flows.naming import named
 from flows.outcome import told
 from flows.pages import rollback_page
 from flows.parameters import Text
+from flows.telling import announce
 from flows.words import rollback_in_words
 from lstm_model.registry import Entry, roll_back
 from lstm_model.workspace import Workspace
@@ -32,4 +34,5 @@ def rollback_flow(to: Text = None, why: Text = None) -> Entry:
     workspace = Workspace.find()
     entry = roll_back(workspace, present(workspace), at=wall_clock(), who=account(), to=to or None, why=why or "")
     leave_page("rollback", lambda: rollback_page(entry, workspace.settings.server), f"Version {entry.champion} is back")
+    announce(workspace, *of_rollback(entry))
     return entry

@@ -16,6 +16,7 @@ _NAMES_A_SECRET = re.compile(
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(r"(?<=://)(?P<user>[^:/?#@\s]*):(?!\d+[/?#])(?P<secret>[^@]+)(?=@)")
+_ADDRESS = re.compile(r"^(\w+://[^/?#]+)[/?#].+$", re.DOTALL)
 _PARAMETER = re.compile(r"(?<=[?&])(?P<name>[^=&#]+)=(?P<secret>[^&#]+)")
 
 
@@ -26,6 +27,8 @@ def masked(name: str, value: Any) -> Any:
     'postgresql://me:***@db/house?sslmode=require'
     >>> masked("headers", {"Authorization": "Bearer ${TOKEN}", "X-Api-Key": "1234"})
     {'Authorization': 'Bearer ${TOKEN}', 'X-Api-Key': '***'}
+    >>> masked("webhook", "https://hooks.example.org/services/T1/B2/x3")
+    'https://hooks.example.org/***'
     """
     if isinstance(value, Mapping):
         return {key: masked(str(key), part) for key, part in value.items()}
@@ -33,6 +36,8 @@ def masked(name: str, value: Any) -> Any:
         return HIDDEN
     if not isinstance(value, str):
         return value
+    if name == "webhook" and not _is_reference(value):  # whoever knows all of its address may post there
+        value = _ADDRESS.sub(rf"\1/{HIDDEN}", value)
     hide = [found.span("secret") for found in _spoken(value)]
     for start, end in sorted(hide, reverse=True):
         value = value[:start] + HIDDEN + value[end:]

@@ -305,6 +305,46 @@ class ServerSettings(Section):
     )
 
 
+Trouble = Literal["failed", "refused", "late", "demoted", "promoted"]
+
+
+class NotifySettings(Section):
+    """`[notify]`: who hears of trouble, and of which; nobody unless an address is given."""
+
+    webhook: str | None = Field(
+        None, description="address that JSON is posted to; ${NAME} stands for the environment's variable NAME"
+    )
+    smtp: str | None = Field(
+        None, description="mail server, smtp://user:${NAME}@host:587, or smtps:// where all of it is encrypted"
+    )
+    to: list[str] = Field(default_factory=list, description="addresses that mail goes to")
+    sender: str | None = Field(None, description="address that mail comes from; the first of `to` when absent")
+    on: list[Trouble] = Field(
+        ["failed", "refused", "late", "demoted"], description="what is told: these, and promoted if you like"
+    )
+    late_hours: Annotated[float, Field(gt=0)] = Field(
+        24.0,
+        description="a station without a newer reading at night is late; by default two steps where these are more",
+    )
+
+    @field_validator("webhook")
+    @classmethod
+    def _an_address(cls, text: str | None) -> str | None:
+        if text is not None and not re.match(r"https?://[^/]|\$\{", text):
+            raise ValueError("is no web address; write for example 'https://hooks.example.org/${HOOK}'")
+        return text
+
+    @model_validator(mode="after")
+    def _from_here_to_there(self) -> NotifySettings:
+        if self.smtp is not None and not re.match(r"smtps?://[^/]|\$\{", self.smtp):
+            raise ValueError(
+                "smtp is no mail server; write for example 'smtp://me:${MAIL_PASSWORD}@mail.example.org:587'"
+            )
+        if bool(self.smtp) != bool(self.to):
+            raise ValueError("mail needs both: `smtp`, the server that takes it, and `to`, who gets it")
+        return self
+
+
 class EngineSettings(Section):
     """`[engine]`: what the work runs on."""
 
@@ -320,6 +360,7 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     server: ServerSettings = ServerSettings()
+    notify: NotifySettings = NotifySettings()
     engine: EngineSettings = EngineSettings()
 
     @model_validator(mode="after")
@@ -329,6 +370,13 @@ class Settings(Section):
             if needed > self.gate.window_days and self.model.step >= pd.Timedelta(hours=self.gate.origin_hours):
                 wide = self.gate.model_copy(update={"window_days": needed})
                 object.__setattr__(self, "gate", wide)  # frozen for everybody else
+        return self
+
+    @model_validator(mode="after")
+    def _late_by_the_cadence(self) -> Settings:
+        two_steps = 2 * self.model.step / pd.Timedelta("1h")
+        if "late_hours" not in self.notify.model_fields_set and two_steps > self.notify.late_hours:
+            object.__setattr__(self, "notify", self.notify.model_copy(update={"late_hours": two_steps}))
         return self
 
     @model_validator(mode="after")

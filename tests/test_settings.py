@@ -95,3 +95,25 @@ def test_what_is_told_stands_whatever_the_cadence():
 def test_the_window_widens_however_the_spacing_of_its_origins_is_said():
     told = {"model": {"frequency": "1D"}, "gate": {"origin_hours": 24}}
     assert Settings.model_validate(told).gate.window_days == 37
+
+
+def test_a_station_is_late_after_a_day_or_two_steps():
+    assert Settings().notify.late_hours == 24
+    daily = {"model": {"frequency": "1D"}}
+    assert Settings.model_validate(daily).notify.late_hours == 48
+    assert Settings.model_validate(daily | {"notify": {"late_hours": 30}}).notify.late_hours == 30
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"),
+    [
+        ({"webhook": "hooks.example.org"}, "is no web address"),
+        ({"smtp": "mail.example.org", "to": ["a@b.example"]}, "smtp is no mail server"),
+        ({"smtp": "smtp://mail.example.org"}, "mail needs both"),
+        ({"to": ["a@b.example"]}, "mail needs both"),
+        ({"on": ["broken"]}, "'failed', 'refused', 'late', 'demoted' or 'promoted'"),
+    ],
+)
+def test_messages_that_could_go_nowhere_are_refused(told, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        Settings.model_validate({"notify": told})

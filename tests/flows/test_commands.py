@@ -54,6 +54,10 @@ def test_config_tells_no_secret(terminal: CliRunner, tmp_path: Path) -> None:
         type = "http"
         url = "https://me:s3cret@example.org/v1?appid=s3cret&units=metric"
         headers = { Authorization = "Bearer ${SKY_TOKEN}", X-Api-Key = "s3cret", Accept = "application/json" }
+        [notify]
+        webhook = "https://hooks.example.org/services/s3cret"
+        smtp = "smtp://me:s3cret@mail.example.org:587"
+        to = ["ada@attic.example"]
         """
     )
     answer = terminal.invoke(app, ["config", "--json"], env={"NIGHTCAST_SOURCE__SKY__PARAMS__TOKEN": "s3cret"})
@@ -64,6 +68,8 @@ def test_config_tells_no_secret(terminal: CliRunner, tmp_path: Path) -> None:
     assert told["source.sky.headers"] == (
         {"Authorization": "Bearer ${SKY_TOKEN}", "X-Api-Key": "***", "Accept": "application/json"}, "nightcast.toml"
     )  # fmt: skip
+    assert told["notify.webhook"] == ("https://hooks.example.org/***", "nightcast.toml")
+    assert told["notify.smtp"] == ("smtp://me:***@mail.example.org:587", "nightcast.toml")
     assert "source.sky.path" not in told  # means nothing to it
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from receivers import webhook
 from support import NOW
 from typer.testing import CliRunner
 
@@ -51,6 +52,17 @@ def test_a_rollback_is_told_and_logged(home: Path) -> None:
     text = told("models", "--log")
     for part in ("2024-03-20 00:00Z", "rollback", "1 ─► 2", "– ─► 1", "[a] trial", "no_champion"):
         assert part in text
+
+
+def test_a_rollback_is_told_to_whoever_wants_to_hear_of_it(home: Path) -> None:
+    with webhook() as hook:
+        with (home / "nightcast.toml").open("a") as file:
+            file.write(f'\n[notify]\nwebhook = "{hook.url}"\n')
+        told("rollback", "--to", "2", "--why", "a trial")
+    (message,) = hook.got
+    assert message["event"] == "nightcast.champion.demoted"
+    assert (message["payload"]["version"], message["payload"]["to"]) == ("1", "2")
+    assert message["text"].startswith("Version 1 is champion no more: ") and "(a trial)" in message["text"]
 
 
 def test_a_dry_run_shows_decision_and_evidence_changes_nothing_and_exits_as_promote(home: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from receivers import webhook
 from support import Person, fleet_readings
 
 
@@ -41,6 +42,30 @@ def test_a_broken_source_fails_the_night_but_the_forecast_goes_out(person: Perso
     assert answer.returncode == 1
     assert "nightcast: ingest failed: source 'attic': no file at" in answer.stderr
     assert len(pd.read_csv(person.workspace / "predictions" / "latest.csv")) == 48
+
+
+def test_trouble_is_told_and_a_receiver_in_trouble_changes_nothing(person: Person) -> None:
+    end = pd.Timestamp.now("UTC").floor("1h") - pd.Timedelta(hours=30)
+    rows = fleet_readings(days=3, stations=1, end=end)[["station_id", "observed_at", "temperature_c"]]
+    rows.to_csv(person.workspace / "hand.csv", index=False)
+    toml = '[source.attic]\npath = "gone.csv"\n[notify]\nwebhook = "{url}"\n'
+    with webhook() as hook:
+        (person.workspace / "nightcast.toml").write_text(toml.format(url=hook.url))
+        assert person.types("ingest", "hand.csv").returncode == 0
+        told = person.types("run")
+    late, failed = hook.got
+    assert (late["event"], failed["event"]) == ("nightcast.readings.late", "nightcast.night.failed")
+    assert late["payload"]["newest"] == end.isoformat() and late["payload"]["stations"] == 1
+    assert "ingest failed: source 'attic': no file at" in failed["text"]
+    assert "The forecast went out all the same: 1 stations, 1 by climatology." in failed["text"]
+    assert "nobody was told" not in told.stdout
+
+    latest = person.workspace / "predictions" / "latest.csv"
+    latest.unlink()
+    down = person.types("run")
+    assert down.stdout.count("nobody was told of") == 2
+    assert (down.returncode, down.stderr) == (told.returncode, told.stderr)
+    assert len(pd.read_csv(latest)) == 48
 
 
 @pytest.mark.parametrize(

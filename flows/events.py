@@ -1,0 +1,196 @@
+"""What the world hears of: every event by its name, with a sentence for people and a payload for machines.
+
+`flows.telling` emits them to Prefect's server, where automations wait for them, and tells whom `[notify]` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:  # what serves needs the names, and neither torch nor MLflow
+    from flows.night import Night
+    from lstm_model.registry import Entry, Promotion
+
+NAMES = {
+    "promoted": "nightcast.champion.promoted",
+    "demoted": "nightcast.champion.demoted",
+    "refused": "nightcast.gate.refused",
+    "failed": "nightcast.night.failed",
+    "late": "nightcast.readings.late",
+}
+MODEL_RESOURCE = "nightcast.model.nightcast"
+FORECAST, DUE, COMING = "nightcast.forecast", "due", "coming"
+"""Label of a promotion: whether somebody has to see to a forecast, or a night that goes on issues it."""
+
+NIGHTLY = "nightly"
+_TITLES = {
+    "promoted": "a new champion",
+    "demoted": "the champion was demoted",
+    "refused": "the gate refused a challenger",
+    "failed": "a night failed",
+    "late": "readings are late",
+}
+_MOST_STATIONS = 5
+_ROUTINE = "equal"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    kind: a key of `NAMES`.
+    resource: Prefect's labels of what it happened to.
+    sentence: what, why, and the way out.
+    payload: the same for machines, fit for JSON.
+    routine: nobody needs to read of it; it is emitted all the same.
+    """
+
+    kind: str
+    resource: Mapping[str, str]
+    sentence: str
+    payload: Mapping[str, Any]
+    routine: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name on Prefect's server."""
+        return NAMES[self.kind]
+
+    @property
+    def title(self) -> str:
+        """A few words, for the subject of a mail."""
+        return _TITLES[self.kind]
+
+
+def of_promotion(promotion: Promotion, as_of: pd.Timestamp, who: str) -> list[Event]:
+    """What the gate decided; nothing where it had nothing to decide."""
+    decision = promotion.decision
+    if decision.promote and promotion.challenger is not None:
+        return [
+            _promoted(
+                promotion.challenger, promotion.champion_before, decision.rule, decision.reason, as_of, who,
+                DUE if who != NIGHTLY else COMING,
+            )
+        ]  # fmt: skip
+    if promotion.evidence is None:
+        return []
+    stays = f"version {promotion.champion} stays champion" if promotion.champion else "there is no champion"
+    sentence = (
+        f"Version {promotion.challenger} was not promoted: {decision.reason}; {stays}. "
+        "`nightcast models` lists the scores, the page `gate` on the dashboard shows the evidence."
+    )
+    payload = {
+        "version": promotion.challenger,
+        "champion": promotion.champion,
+        "rule": decision.rule,
+        "why": decision.reason,
+        "who": who,
+        "as_of": as_of.isoformat(),
+    }
+    return [Event("refused", _model(), sentence, payload, routine=decision.rule == _ROUTINE)]
+
+
+def of_rollback(entry: Entry) -> list[Event]:
+    """The champion that was put back, and the version that serves in its place."""
+    came = _promoted(entry.champion, entry.before, entry.rule, entry.why, entry.as_of, entry.who, DUE)
+    if entry.before is None:
+        return [came]
+    sentence = (
+        f"Version {entry.before} is champion no more: {entry.who} put version {entry.champion} back ({entry.why}). "
+        "A second `nightcast rollback` undoes it."
+    )
+    payload = {
+        "version": entry.before,
+        "to": entry.champion,
+        "rule": entry.rule,
+        "why": entry.why,
+        "who": entry.who,
+        "as_of": entry.as_of.isoformat(),
+    }
+    return [Event("demoted", _model(), sentence, payload), came]
+
+
+def of_night(night: Night) -> list[Event]:
+    """A night that failed, with every step that did."""
+    return [night_failed(night.as_of, night.failed, _forecast_of(night))] if night.failed else []
+
+
+def night_failed(as_of: pd.Timestamp, failed: Mapping[str, str], forecast: str | None) -> Event:
+    """A night that failed.
+
+    Args:
+        as_of: which.
+        failed: why, by step.
+        forecast: what was forecast all the same, in words; None: nothing.
+    """
+    reasons = "; ".join(f"{step} failed: {reason}" for step, reason in failed.items())
+    went_out = f"The forecast went out all the same: {forecast}" if forecast else "No forecast went out"
+    sentence = (
+        f"The night of {as_of:%Y-%m-%d}: {reasons.rstrip('.')}. {went_out}. "
+        "Mend that, then `nightcast run` lives it again; the log of the run tells more."
+    )
+    payload = {"as_of": as_of.isoformat(), "failed": dict(failed), "forecast": forecast}
+    return Event("failed", _night(f"{as_of:%Y-%m-%d}"), sentence, payload)
+
+
+def of_late(newest: pd.Series, now: pd.Timestamp, late_hours: float) -> list[Event]:
+    """Readings that are late.
+
+    Args:
+        newest: time of the newest usable reading by station, of stations that spoke within a month.
+        now: the night.
+        late_hours: older than this is late.
+    """
+    late = newest[newest < now - pd.Timedelta(hours=late_hours)].sort_values()
+    if len(newest) and late.empty:
+        return []
+    sentence = (
+        f"{_who_is_late(late, newest, now)}; {late_hours:g} h are allowed (`notify.late_hours`). "
+        "`nightcast check SOURCE` shows what a source would bring now."
+    )
+    payload = {
+        "as_of": now.isoformat(),
+        "late_hours": late_hours,
+        "newest": newest.max().isoformat() if len(newest) else None,
+        "stations": len(newest),
+        "late": {str(station): time.isoformat() for station, time in late.items()},
+    }
+    return [Event("late", {"prefect.resource.id": "nightcast.readings"}, sentence, payload)]
+
+
+def _who_is_late(late: pd.Series, newest: pd.Series, now: pd.Timestamp) -> str:
+    if newest.empty:
+        return "No station has had a usable reading for a month"
+    if len(late) == len(newest):
+        age = (now - newest.max()) / pd.Timedelta("1h")
+        return f"The newest usable reading is of {newest.max():%Y-%m-%d %H:%M} UTC, {age:.0f} h before the night"
+    told = ", ".join(f"{station} (since {time:%Y-%m-%d %H:%M} UTC)" for station, time in late[:_MOST_STATIONS].items())
+    more = f" and {len(late) - _MOST_STATIONS} more" if len(late) > _MOST_STATIONS else ""
+    return f"{len(late)} of {len(newest)} stations have no usable reading of late: {told}{more}"
+
+
+def _promoted(
+    version: str, before: str | None, rule: str, why: str, as_of: pd.Timestamp, who: str, forecast: str
+) -> Event:
+    after = f", after version {before}" if before else ""
+    sentence = f"Version {version} is champion now{after}: {why}. `nightcast rollback` puts the one before back."
+    payload = {"version": version, "from": before, "rule": rule, "why": why, "who": who, "as_of": as_of.isoformat()}
+    return Event("promoted", {**_model(), FORECAST: forecast}, sentence, payload)
+
+
+def _model() -> dict[str, str]:
+    return {"prefect.resource.id": MODEL_RESOURCE, "prefect.resource.name": "nightcast"}
+
+
+def _night(which: str) -> dict[str, str]:
+    return {"prefect.resource.id": f"nightcast.night.{which}", "prefect.resource.name": f"the night of {which}"}
+
+
+def _forecast_of(night: Night) -> str | None:
+    from flows.words import issue_in_words
+
+    return None if night.forecast is None else issue_in_words(night.forecast)

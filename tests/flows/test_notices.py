@@ -1,0 +1,137 @@
+"""Messages reach a real web server and a real mail server, tell no secret, and wait for nobody who is in trouble."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from receivers import MailServer, Webhook, mail_server, webhook
+
+from flows import notices
+from flows.events import Event
+from flows.notices import notify
+from flows.telling import announce
+from lstm_model.settings import NotifySettings
+from lstm_model.workspace import Workspace
+
+AT = datetime(2024, 3, 20, 2, 15, tzinfo=UTC)
+FAILED = Event("failed", {}, "The night failed: it burst. Mend it.", {"failed": {"train": "it burst – über 9 °C"}})
+
+
+def tell(event: Event = FAILED, environment: dict[str, str] | None = None, **settings: object) -> list[str]:
+    return notify(NotifySettings.model_validate(settings), event, AT, "attic", environment or {})
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with webhook() as server:
+        yield server
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+def test_a_webhook_gets_the_sentence_and_the_payload(hook: Webhook) -> None:
+    assert tell(webhook=hook.url) == []
+    assert hook.got == [
+        {
+            "event": "nightcast.night.failed",
+            "text": "The night failed: it burst. Mend it.",
+            "at": "2024-03-20T02:15:00+00:00",
+            "workspace": "attic",
+            "payload": {"failed": {"train": "it burst – über 9 °C"}},
+        }
+    ]
+
+
+def test_mail_brings_the_same_to_everybody(mail: MailServer) -> None:
+    server = f"smtp://ada%40attic:${{MAIL_PASSWORD}}@127.0.0.1:{mail.port}"
+    assert (
+        tell(smtp=server, to=["ada@attic.example", "bob@attic.example"], environment={"MAIL_PASSWORD": "p@ss/w"}) == []
+    )
+    assert mail.logins == ["ada@attic p@ss/w"]
+    letter = email.message_from_bytes(mail.letters[0], policy=email.policy.default)
+    assert letter["subject"] == "nightcast, attic: a night failed"
+    assert letter["to"] == "ada@attic.example, bob@attic.example"
+    assert letter["from"] == "ada@attic.example"
+    text = letter.get_content().replace("\r\n", "\n")
+    assert text.startswith("The night failed: it burst. Mend it.\n\n{")
+    assert '"train": "it burst – über 9 °C"' in text
+
+
+def test_only_what_was_asked_for_is_told(hook: Webhook) -> None:
+    tell(webhook=hook.url, on=["late"])
+    tell(Event("promoted", {}, "", {}), webhook=hook.url)
+    tell(Event("refused", {}, "", {}, routine=True), webhook=hook.url)
+    assert hook.got == []
+    tell(Event("promoted", {}, "", {}), webhook=hook.url, on=["promoted"])
+    assert hook.kinds == ["champion.promoted"]
+
+
+def test_nobody_is_told_unless_somebody_is_named() -> None:
+    assert tell() == []
+
+
+def test_a_server_that_says_no_is_a_line(hook: Webhook) -> None:
+    hook.status = 500
+    assert tell(webhook=hook.url) == ["webhook: 127.0.0.1 answered 500"]
+
+
+def test_nobody_there_is_a_line() -> None:
+    with socket.socket() as taken:  # and does not listen
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        faults = tell(webhook=f"http://127.0.0.1:{port}/", smtp=f"smtp://127.0.0.1:{port}", to=["ada@attic.example"])
+    assert [fault.split(":")[0] for fault in faults] == ["webhook", "mail"]
+    assert all("refused" in fault for fault in faults)
+
+
+def test_a_server_that_dawdles_is_left_behind(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "PATIENCE_SECONDS", 0.5)
+    hook.awake.clear()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
+        server = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        faults = tell(webhook=hook.url, smtp=server, to=["ada@attic.example"])
+        assert time.monotonic() - began < 30  # the server would have slept for a minute
+    assert len(faults) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"webhook": "http://127.0.0.1:1/${HOOK}"}, "refers to ${HOOK}, which the environment does not set"),
+        ({"webhook": "http://me:s3cret@127.0.0.1:1/"}, "the webhook's address holds a secret. Write ${MY_SECRET}"),
+        ({"smtp": "smtp://me:s3cret@127.0.0.1:1", "to": ["a@b.example"]}, "notify: smtp holds a secret"),
+        ({"smtp": "${MAIL}", "to": ["a@b.example"]}, "refers to ${MAIL}, which the environment does not set"),
+    ],
+)
+def test_secrets_are_the_environment_s(settings: dict[str, object], fault: str) -> None:
+    (line,) = tell(**settings)
+    assert fault in line and "s3cret" not in line
+
+
+def test_a_secret_is_in_no_line(hook: Webhook) -> None:
+    hook.status = 403
+    (line,) = tell(webhook=f"{hook.url}/${{KEY}}", environment={"KEY": "s3cret"})
+    assert hook.paths == ["/hook/s3cret"]
+    assert "s3cret" not in line
+
+
+def test_whatever_goes_wrong_is_a_warning(
+    make_workspace: Callable[[str], Workspace], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace('[notify]\nwebhook = "http://127.0.0.1:1/${KEY}"\n')
+    monkeypatch.delenv("KEY", raising=False)
+    announce(workspace, FAILED, Event("failed", {}, "", {"no": object()}), in_flow=False)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert all(line.startswith("nobody was told of nightcast.night.failed: ") for line in lines)
