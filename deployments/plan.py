@@ -6,17 +6,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from flows.events import DUE, FORECAST, MODEL_RESOURCE, NAMES
 from lstm_model.settings import ScheduleSettings
 from lstm_model.workspace import Workspace
 
 TAG = "nightcast"
 NEVER = "not scheduled"
+AFTER_PROMOTION = {
+    "name": "forecast after a promotion",
+    "enabled": True,
+    "expect": [NAMES["promoted"]],
+    "match": {"prefect.resource.id": MODEL_RESOURCE, FORECAST: DUE},
+    "parameters": {"promoted": {"__prefect_kind": "jinja", "template": "{{ event.payload.version }}"}},
+}
+"""A promotion by hand or a rollback is followed by a forecast; a night issues its own."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Planned:
     cron: str
     """When it runs by itself; empty: never."""
     timezone: str
+    triggers: tuple[Mapping[str, Any], ...] = ()
+    """Events that it runs on besides, as Prefect's `DeploymentEventTrigger` takes them."""
 
     @property
     def schedule_in_words(self) -> str:
@@ -48,6 +60,7 @@ def plan(schedule: ScheduleSettings) -> list[Planned]:
             description,
             getattr(schedule, name, ""),
             schedule.timezone,
+            (AFTER_PROMOTION,) if name == "forecast" else (),
         )
         for name, (kind, description) in _DEPLOYMENTS.items()
     ]
@@ -103,8 +116,9 @@ and says so.""",
     "forecast": (
         "forecast",
         """**Issues a forecast** for every station from the standing champion and the newest readings; trains nothing.
+Also runs after a promotion by hand and after a rollback, and is told which version was `promoted`.
 
-*By hand*: after a rollback, or when readings came late. Issuing again from the same origin replaces that issue.""",
+*By hand*: when readings came late. Issuing again from the same origin replaces that issue.""",
     ),
     "verify": (
         "forecast",

@@ -30,6 +30,7 @@ def register(planned: Planned) -> None:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.deployments.runner import RunnerDeployment
+    from prefect.events import DeploymentEventTrigger
     from prefect.flows import load_flow_from_entrypoint
     from prefect.types.entrypoint import EntrypointType
 
@@ -45,6 +46,7 @@ def register(planned: Planned) -> None:
         description=planned.description,
         tags=list(planned.tags),
         version=plan_version(),
+        triggers=[DeploymentEventTrigger.model_validate(trigger) for trigger in planned.triggers],
         paused=False,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

@@ -60,16 +60,15 @@ def register_plan(workspace: Workspace) -> Mapping[str, Standing]:
     from prefect.client.orchestration import get_client
 
     planned = plan(workspace.settings.schedule)
-    names = [one.name for one in planned]
     with get_client(sync_client=True) as client:
-        standing = read_standing(client, names)
+        standing = read_standing(client, planned)
         for line in overridden(planned, standing, recall_registered(workspace)):
             _say(line)
         if changed := [one.name for one in planned if one.name not in standing or not standing[one.name].is_as(one)]:
             registering = subprocess.run([sys.executable, "-m", "deployments.register", *changed], check=False)  # noqa: S603
             if registering.returncode:
                 raise NightcastError("the deployments could not be registered; the lines above say why")
-            standing = read_standing(client, names)
+            standing = read_standing(client, planned)
         note_registered(workspace, planned)
         by_itself = {standing[one.name].id for one in planned if one.cron}
         others = {standing[one.name].id for one in planned if not one.cron}

@@ -29,9 +29,11 @@ class Standing:
     version: str
     description: str
     in_pool: bool
+    automations: int = 0
+    """How many of its planned triggers stand on the server, enabled or not."""
 
     @classmethod
-    def of(cls, deployment: DeploymentResponse) -> Standing:
+    def of(cls, deployment: DeploymentResponse, automations: int) -> Standing:
         """A deployment as the server tells it."""
         return cls(
             deployment.id,
@@ -39,6 +41,7 @@ class Standing:
             deployment.version or "",
             deployment.description or "",
             deployment.work_pool_name is not None,
+            automations,
         )
 
     def is_as(self, planned: Planned) -> bool:
@@ -48,18 +51,20 @@ class Standing:
             and self.version == plan_version()
             and self.description == planned.description
             and not self.in_pool
+            and self.automations == len(planned.triggers)
         )
 
 
-def read_standing(client: SyncPrefectClient, names: list[str]) -> dict[str, Standing]:
+def read_standing(client: SyncPrefectClient, planned: list[Planned]) -> dict[str, Standing]:
     """What stands on the server, by name; what was never registered is not in it."""
     from prefect.exceptions import ObjectNotFound
 
     found = {}
-    for name in names:
+    for one in planned:
         with suppress(ObjectNotFound):
             # By flow and deployment: on a server that others share, theirs may be called the same.
-            found[name] = Standing.of(client.read_deployment_by_name(f"{name}/{name}"))
+            deployment = client.read_deployment_by_name(f"{one.name}/{one.name}")
+            found[one.name] = Standing.of(deployment, _count_automations(client, deployment.id, one))
     return found
 
 
@@ -99,6 +104,12 @@ def note_registered(workspace: Workspace, planned: list[Planned]) -> None:
     """Keep what was registered, to know the next time what a person changed since."""
     told = {one.name: one.schedule_in_words for one in planned}
     write_text_whole(workspace.state / _REGISTERED_FILE, json.dumps(told, indent=1))
+
+
+def _count_automations(client: SyncPrefectClient, deployment: UUID, planned: Planned) -> int:
+    """Automations that run a deployment and are called as planned; one that a person made is called otherwise."""
+    named = [one for trigger in planned.triggers for one in client.read_automations_by_name(trigger["name"])]
+    return sum(any(getattr(action, "deployment_id", None) == deployment for action in one.actions) for one in named)
 
 
 def _schedules_in_words(deployment: DeploymentResponse) -> str:

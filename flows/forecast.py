@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 from prefect import flow
 
@@ -18,6 +20,8 @@ from lstm_model.forecasts import Issue, issue_forecast
 from lstm_model.readings import ReadingsStore
 from lstm_model.workspace import Workspace
 
+log = logging.getLogger("nightcast.forecast")
+
 _DAYS_OF_PAST = pd.Timedelta(days=3)
 
 
@@ -27,13 +31,16 @@ _DAYS_OF_PAST = pd.Timedelta(days=3)
     flow_run_name=named("forecast"),
 )
 @told(issue_in_words)
-def forecast_flow(as_of: Text = None) -> Issue | Skipped:
+def forecast_flow(as_of: Text = None, promoted: Text = None) -> Issue | Skipped:
     """Issue a forecast; skipped only where no station has spoken for a month.
 
     Args:
         as_of: the time to live, such as 2013-12-20T23:00Z; the present when empty.
+        promoted: the version whose promotion asked for this forecast, if one did; the champion serves either way.
     """
     workspace = Workspace.find()
+    if promoted:
+        log.info("version %s has become champion: forecasting anew", promoted)
     try:
         issue = issue_forecast(workspace, present(workspace, as_of), wall_clock())
     except HistoryTooShort as reason:

@@ -61,6 +61,7 @@ def test_the_pool_deploys_the_same(make_workspace: Callable[[str], Workspace], m
     for name, one in in_file.items():
         scheduled = one.get("schedules", [])
         assert bool(scheduled) == (name in ScheduleSettings.model_fields), name
+        assert one.get("triggers", []) == list(planned[name].triggers), name
         assert all(schedule["cron"] == f"{{{{ plan.{name}.cron }}}}" for schedule in scheduled)
 
 

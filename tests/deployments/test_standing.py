@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from deployments.plan import NEVER, Planned, plan_version
+import pytest
+
+from deployments.plan import NEVER, Planned, plan, plan_version
 from deployments.standing import Standing, overridden
+from lstm_model.settings import ScheduleSettings
 
 EVERY_NIGHT = "'15 2 * * *' (UTC)"
 
@@ -50,3 +53,10 @@ def test_what_stands_as_planned_is_left_alone() -> None:
     assert not stands.is_as(nightly("0 4 * * *"))
     assert not standing(f"{EVERY_NIGHT}, paused")["nightly"].is_as(nightly())
     assert not standing(EVERY_NIGHT, in_pool=True)["nightly"].is_as(nightly())
+
+
+@pytest.mark.parametrize(("automations", "well"), [(0, False), (1, True), (2, False)])
+def test_an_automation_that_is_missing_or_there_twice_is_made_anew(automations: int, well: bool) -> None:
+    (forecast,) = (one for one in plan(ScheduleSettings()) if one.name == "forecast")
+    stands = Standing(uuid4(), forecast.schedule_in_words, plan_version(), forecast.description, False, automations)
+    assert stands.is_as(forecast) is well

@@ -97,9 +97,19 @@ class Served:
         told: dict[str, Any] = self.ask("GET", f"/deployments/name/{name}/{name}")
         return told
 
-    def quick_run(self, name: str) -> str:
+    def quick_run(self, name: str, **parameters: str) -> str:
         """Ask for a run as the dashboard does; its id."""
-        return str(self.ask("POST", f"/deployments/{self.deployment(name)['id']}/create_flow_run", {})["id"])
+        path = f"/deployments/{self.deployment(name)['id']}/create_flow_run"
+        return str(self.ask("POST", path, {"parameters": parameters} if parameters else {})["id"])
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Events of that name, the oldest first."""
+        told = self.ask("POST", "/events/filter", {"filter": {"event": {"name": [name]}, "order": "ASC"}})
+        return list(told["events"])
+
+    def automations(self) -> list[str]:
+        """Names of the automations on the server."""
+        return [one["name"] for one in self.ask("POST", "/automations/filter", {})]
 
     def runs(self, **wanted: Any) -> list[dict[str, Any]]:
         body = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"}

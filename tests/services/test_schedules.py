@@ -52,6 +52,7 @@ def test_it_fires_again_after_everything_was_killed(serving: Served) -> None:
     serving.start_server()
     serving.start_serving()
     serving.until(lambda: fired(serving, restart) >= 1, 120)
+    assert serving.automations() == ["forecast after a promotion"]
 
 
 def test_of_missed_runs_the_newest_runs_and_the_older_say_why_not(serving: Served) -> None:
@@ -97,6 +98,7 @@ def test_the_same_plan_runs_in_a_pool_of_workers(serving: Served) -> None:
     by_name = {name: serving.deployment(name)["schedules"] for name in ("ingest", "nightly", "train")}
     assert [(one["schedule"]["cron"], one["active"]) for one in by_name["ingest"]] == [("7 * * * *", True)]
     assert [one["active"] for one in by_name["nightly"]] == [False] and by_name["train"] == []
+    (deployed,) = serving.ask("POST", "/automations/filter", {})
     with (home / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
             [PREFECT, "worker", "start", "--pool", "nightcast"], env=environment, cwd="/", stdout=log, stderr=log
@@ -106,6 +108,12 @@ def test_the_same_plan_runs_in_a_pool_of_workers(serving: Served) -> None:
     finally:
         worker.kill()
         worker.wait()
+    serving.ask("DELETE", f"/automations/{deployed['id']}")  # by hand, or by a kill amid registering
     serving.start_serving()
+    (served_again,) = serving.ask("POST", "/automations/filter", {})
+    for told in ("name", "enabled", "actions"):
+        assert deployed[told] == served_again[told], told
+    for told in ("expect", "match"):
+        assert deployed["trigger"][told] == served_again["trigger"][told], told
     assert serving.deployment("ingest")["work_pool_name"] is None
     assert serving.ended(serving.quick_run("ingest")) == "COMPLETED"

@@ -1,0 +1,117 @@
+"""Events on a real server: a promotion by hand starts one forecast, a night's own none, and trouble is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+from receivers import Webhook, webhook
+from served import Served, served
+from servers import free_port
+from support import SMALL, fleet_readings
+
+pytestmark = pytest.mark.services
+
+LAST = pd.Timestamp.now("UTC").floor("1h")
+LATE = LAST + pd.Timedelta("5D")
+PORT = free_port()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A fleet whose readings end now; everything is to be told to a receiver that is not there yet."""
+    with served(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace")) as it:
+        rows = fleet_readings(end=LAST)[["station_id", "observed_at", "temperature_c"]]
+        (it.person.workspace / "inbox").mkdir()
+        rows.to_csv(it.person.workspace / "inbox" / "fleet.csv", index=False)
+        write_settings(it)
+        it.start_serving()
+        yield it
+
+
+@pytest.fixture(scope="module")
+def first_night(serving: Served) -> dict[str, Any]:
+    """A night at the time of the newest reading: its promotion is the first."""
+    return lived(serving, "nightly", as_of=LAST.isoformat())
+
+
+def write_settings(it: Served, *more: str) -> None:
+    kinds = '"failed", "refused", "late", "demoted", "promoted"'
+    nothing = "\n".join(f'{name} = ""' for name in ("ingest", "nightly", "forecast", "verify", "maintenance"))
+    tell = f'[notify]\nwebhook = "http://127.0.0.1:{PORT}/"\non = [{kinds}]\n'
+    text = "\n".join([SMALL + "refresh_days = 0", "[schedule]", nothing, tell, *more])
+    (it.person.workspace / "nightcast.toml").write_text(text)
+
+
+def lived(it: Served, deployment: str, **parameters: str) -> dict[str, Any]:
+    """A run of a deployment, once it has ended."""
+    run = it.quick_run(deployment, **parameters)
+    it.ended(run, 240)
+    return it.run(run)
+
+
+def forecasts(it: Served) -> list[dict[str, Any]]:
+    """Runs of the deployment `forecast`; a night's own forecast is none."""
+    return it.runs(deployment_id={"any_": [it.deployment("forecast")["id"]]})
+
+
+def promotions(it: Served) -> list[tuple[str, str]]:
+    """Versions that were promoted so far, and whether a forecast was due."""
+    events = it.events("nightcast.champion.promoted")
+    return [(event["payload"]["version"], event["resource"]["nightcast.forecast"]) for event in events]
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    with webhook(PORT) as server:
+        yield server
+
+
+def test_a_night_is_normal_while_nobody_takes_what_it_tells(serving: Served, first_night: dict[str, Any]) -> None:
+    assert first_night["state_type"] == "COMPLETED", first_night["state"]
+    serving.until(lambda: promotions(serving) == [("1", "coming")], 30)
+    told = serving.ask("POST", "/logs/filter", {"logs": {"level": {"ge_": 30}}})
+    assert any("nobody was told of nightcast.champion.promoted: webhook: " in line["message"] for line in told)
+
+
+def test_a_promotion_by_hand_starts_one_forecast_and_a_night_s_own_none(
+    serving: Served, first_night: dict[str, Any], hook: Webhook
+) -> None:
+    assert lived(serving, "train", as_of=LAST.isoformat())["state_type"] == "COMPLETED"
+    promoted = lived(serving, "promote", as_of=LAST.isoformat())
+    assert promoted["state"]["message"].startswith("version 2 promoted"), promoted["state"]
+    serving.until(lambda: promotions(serving) == [("1", "coming"), ("2", "due")], 30)
+    (forecast,) = serving.until(lambda: forecasts(serving), 60)
+    assert forecast["parameters"]["promoted"] == "2"
+    assert serving.ended(forecast["id"]) == "COMPLETED"
+    assert serving.run(forecast["id"])["name"].endswith("(promoted 2)")
+    assert [run["id"] for run in forecasts(serving)] == [forecast["id"]]
+    assert hook.kinds == ["champion.promoted"]
+
+
+def test_a_rollback_demotes_and_starts_one_more(serving: Served, first_night: dict[str, Any], hook: Webhook) -> None:
+    before = len(forecasts(serving))
+    assert lived(serving, "rollback", to="1", why="a trial")["state_type"] == "COMPLETED"
+    serving.until(lambda: len(forecasts(serving)) > before, 60)
+    assert [run["parameters"]["promoted"] for run in forecasts(serving)[before:]] == ["1"]
+    (demoted,) = serving.events("nightcast.champion.demoted")
+    assert (demoted["payload"]["version"], demoted["payload"]["to"], demoted["payload"]["why"]) == ("2", "1", "a trial")
+    assert hook.kinds == ["champion.demoted", "champion.promoted"]
+
+
+def test_late_readings_a_refusal_and_a_failure_are_told(
+    serving: Served, first_night: dict[str, Any], hook: Webhook
+) -> None:
+    write_settings(serving, '[source.gone]\npath = "gone.csv"\n')
+    night = lived(serving, "nightly", as_of=LATE.isoformat())
+    assert night["state_type"] == "FAILED"
+    assert hook.kinds == ["readings.late", "gate.refused", "night.failed"]
+    late, refused, failed = (message["payload"] for message in hook.got)
+    assert late["newest"] == LAST.isoformat() and len(late["late"]) == 3
+    assert refused["rule"] == "too_few_origins" and refused["champion"] == "1"
+    assert "gone.csv" in failed["failed"]["ingest"]
+    for name, told in zip(hook.kinds, hook.got, strict=True):
+        (event,) = serving.until(lambda name=name: serving.events(f"nightcast.{name}"), 30)  # type: ignore[misc]
+        assert event["payload"] == {"text": told["text"], **told["payload"]}
