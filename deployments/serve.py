@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -22,8 +22,10 @@ from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
 from flows.access import access
-from flows.killed import end_killed_runs, runs_under_way
+from flows.events import of_crash
+from flows.killed import GONE, crashed_nights, end_killed_runs, runs_under_way
 from flows.runtime import environment_for
+from flows.telling import announce
 from flows.turns import answers, live_api
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
@@ -44,8 +46,9 @@ def main() -> int:
     try:
         workspace = Workspace.find()
         _point_prefect_at(workspace)
+        since = datetime.now(UTC)
         _tell_ended(end_killed_runs(workspace, _AT_START))
-        serve(workspace, register_plan(workspace))
+        serve(workspace, register_plan(workspace), since)
     except NightcastError as error:
         print(f"nightcast: {error}", file=sys.stderr, flush=True)
         return 1
@@ -77,14 +80,20 @@ def register_plan(workspace: Workspace) -> Mapping[str, Standing]:
     return standing
 
 
-def serve(workspace: Workspace, standing: Mapping[str, Standing]) -> None:
-    """Run what is due until SIGTERM or Ctrl-C. Schedules stay active: a night missed meanwhile is lived afterwards."""
+def serve(workspace: Workspace, standing: Mapping[str, Standing], since: datetime) -> None:
+    """Run what is due until SIGTERM or Ctrl-C. Schedules stay active: a night missed meanwhile is lived afterwards.
+
+    Args:
+        workspace: whose flows.
+        standing: the deployments, by name.
+        since: of nights that were killed from then on, people are told.
+    """
     from deployments.runner import LeanRunner
 
     runner = LeanRunner("nightcast", query_seconds=_POLL_SECONDS, limit=_RUNS_AT_ONCE, pause_on_shutdown=False)
     for name, one in standing.items():
         runner.add_deployment(cast("RunnerDeployment", _Registered(name, one.id)))
-    threading.Thread(target=_look_after_runs, args=(workspace,), name="look after runs", daemon=True).start()
+    threading.Thread(target=_look_after_runs, args=(workspace, since), name="look after runs", daemon=True).start()
     _say(f"serving {', '.join(standing)}")
     asyncio.run(runner.run_until_stopped())
 
@@ -101,9 +110,10 @@ class _Registered:
         return self.id
 
 
-def _look_after_runs(workspace: Workspace) -> None:
+def _look_after_runs(workspace: Workspace, since: datetime) -> None:
     """See to it that the states shown are true: whatever was killed is Crashed within a minute."""
     api, was_away, looked_at = os.environ["PREFECT_API_URL"], False, time.monotonic()
+    told: set[UUID] = set()
     while True:
         time.sleep(_POLL_SECONDS)
         if not answers(api):
@@ -112,6 +122,7 @@ def _look_after_runs(workspace: Workspace) -> None:
             looked_at = time.monotonic()
             try:
                 _tell_ended(end_killed_runs(workspace, _LATER))
+                _announce_crashed(workspace, since, told)
                 if was_away and not _is_busy():
                     _renew()
             except Exception as error:  # the server may be away again; the next look finds it
@@ -147,6 +158,15 @@ def _point_prefect_at(workspace: Workspace) -> None:
 def _tell_ended(names: list[str]) -> None:
     for name in names:
         _say(f"{name} is Crashed: no process lives it any more")
+
+
+def _announce_crashed(workspace: Workspace, since: datetime, told: set[UUID]) -> None:
+    """Tell people of nights that were killed: they could not do so themselves."""
+    for run in crashed_nights(since):
+        if run.id not in told:
+            told.add(run.id)
+            why = (run.state and run.state.message) or GONE
+            announce(workspace, of_crash(run.name, why))
 
 
 def _say(line: str) -> None:

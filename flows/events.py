@@ -137,6 +137,21 @@ def night_failed(as_of: pd.Timestamp, failed: Mapping[str, str], forecast: str |
     return Event("failed", _night(f"{as_of:%Y-%m-%d}"), sentence, payload)
 
 
+def of_crash(run: str, why: str) -> Event:
+    """A night that was killed.
+
+    Args:
+        run: name of its flow run.
+        why: what is known of it.
+    """
+    sentence = (
+        f"{run} was killed: {why.rstrip('.')}. The next night takes its place; if that is killed as well, see whether "
+        "the machine has memory enough."
+    )
+    payload = {"as_of": None, "failed": {NIGHTLY: why}, "forecast": None}
+    return Event("failed", _night(run.removeprefix(NIGHTLY).strip()), sentence, payload)
+
+
 def of_late(newest: pd.Series, now: pd.Timestamp, late_hours: float) -> list[Event]:
     """Readings that are late.
 

@@ -42,6 +42,27 @@ def end_killed_runs(workspace: Workspace, grace: timedelta) -> list[str]:
     return ended
 
 
+def crashed_nights(since: datetime) -> list[FlowRun]:
+    """Nights that were killed after `since`, whoever noticed."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterEndTime,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+
+    crashed = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED]))
+    with get_client(sync_client=True) as client:
+        return client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["nightly"])),
+            flow_run_filter=FlowRunFilter(state=crashed, end_time=FlowRunFilterEndTime(after_=since)),
+        )
+
+
 def runs_under_way(client: SyncPrefectClient) -> list[FlowRun]:
     """Runs of our flows that say they are under way."""
     from prefect.client.schemas.filters import (

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from support import NOW, fleet_readings, store_of
 
-from flows.events import NAMES, Event, of_late, of_night, of_promotion, of_rollback
+from flows.events import NAMES, Event, of_crash, of_late, of_night, of_promotion, of_rollback
+from flows.killed import GONE
 from flows.late import late_readings
 from flows.night import Night
 from lstm_model.evaluation import Decision
@@ -89,6 +90,13 @@ def test_a_night_that_failed_names_every_step() -> None:
         "The night of 2024-03-20: ingest failed: no file at gone.csv.; train failed: it burst. No forecast went out."
     )
     assert of_night(Night(NOW, plays_sample=False)) == []
+
+
+def test_a_killed_night_is_told_by_others() -> None:
+    event = of_crash("nightly 2024-03-20", GONE)
+    assert event.resource["prefect.resource.id"] == "nightcast.night.2024-03-20"
+    assert event.payload["failed"] == {"nightly": GONE}
+    assert event.sentence.startswith("nightly 2024-03-20 was killed: no process lives this run any more: ")
 
 
 def newest(**hours_ago: float) -> pd.Series:

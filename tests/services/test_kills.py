@@ -39,6 +39,9 @@ def test_a_killed_night_is_crashed_and_the_next_one_is_normal(night: Served) -> 
     run = begin(night)
     os.kill(night.process_of(run), signal.SIGKILL)
     assert night.ended(run, 30) == "CRASHED"
+    (event,) = night.until(lambda: night.events("nightcast.night.failed"), 90)
+    assert event["payload"]["failed"] == {"nightly": night.run(run)["state"]["message"]}
+    assert event["payload"]["text"].startswith(f"{night.run(run)['name']} was killed: ")
     assert night.ended(night.quick_run("nightly")) == "COMPLETED"
     night.until(lambda: not night.runs(state={"type": {"any_": ["RUNNING", "PENDING"]}}), 90)
     proportional = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{night.processes['serving'].pid}/smaps_rollup").read_text())
@@ -51,6 +54,8 @@ def test_runner_and_night_killed_together_are_crashed_at_the_next_start(night: S
     assert "is Crashed: no process lives it" in night.start_serving()
     assert night.run(run)["state"]["message"].startswith("no process lives this run any more")
     assert not night.runs(state={"type": {"any_": ["RUNNING", "PENDING"]}}), "steps of the night as well"
+    told = night.until(lambda: night.events("nightcast.night.failed")[1:], 90)
+    assert [event["payload"]["failed"]["nightly"] for event in told] == [night.run(run)["state"]["message"]]
 
 
 def test_a_stopped_night_says_that_it_was_stopped(night: Served) -> None:
@@ -97,6 +102,7 @@ def test_the_forecast_goes_out_though_the_server_stays_away(night: Served) -> No
 def test_a_night_from_another_terminal_is_left_alone_until_it_is_killed(night: Served) -> None:
     command = [sys.executable, "-c", "from flows.nightly import nightly_flow; nightly_flow()"]
     running = {"state": {"type": {"any_": ["RUNNING"]}}, "name": {"like_": "nightly"}}
+    night.until(lambda: not night.runs(**running), 90)  # what was lived without the server is Crashed first
     with subprocess.Popen(
         command,
         env=night.environment(),
