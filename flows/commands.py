@@ -599,6 +599,30 @@ def config(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def notify(as_json: AsJson = False) -> None:
+    """Send a trial message to whom `[notify]` names; exits with 1 where it does not arrive.
+
+    Example: `nightcast notify`
+    """
+    from flows.clock import wall_clock
+    from flows.events import trial
+    from flows.notices import send
+
+    workspace = Workspace.find()
+    settings = workspace.settings.notify
+    ways = [name for name, address in (("webhook", settings.webhook), ("mail", settings.smtp)) if address]
+    if not ways:
+        raise SettingsError("nobody is named; write `webhook`, or `smtp` and `to`, under [notify] in nightcast.toml.")
+    faults = send(settings, trial(), wall_clock(), workspace.home.name, os.environ)
+    if as_json:
+        _print_json({"sent_by": ways, "faults": faults})
+    elif not faults:
+        screen.print(f"sent by {' and '.join(ways)}", highlight=False, markup=False)
+    if faults:
+        raise NightcastError("; ".join(faults))
+
+
+@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check the machine and the workspace; every finding comes with a remedy. Exits with 1 if something is broken.
 

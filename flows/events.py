@@ -21,6 +21,7 @@ NAMES = {
     "refused": "nightcast.gate.refused",
     "failed": "nightcast.night.failed",
     "late": "nightcast.readings.late",
+    "trial": "nightcast.trial",
 }
 MODEL_RESOURCE = "nightcast.model.nightcast"
 FORECAST, DUE, COMING = "nightcast.forecast", "due", "coming"
@@ -33,6 +34,7 @@ _TITLES = {
     "refused": "the gate refused a challenger",
     "failed": "a night failed",
     "late": "readings are late",
+    "trial": "a trial",
 }
 _MOST_STATIONS = 5
 _ROUTINE = "equal"
@@ -175,6 +177,11 @@ def of_late(newest: pd.Series, now: pd.Timestamp, late_hours: float) -> list[Eve
         "late": {str(station): time.isoformat() for station, time in late.items()},
     }
     return [Event("late", {"prefect.resource.id": "nightcast.readings"}, sentence, payload)]
+
+
+def trial() -> Event:
+    """Nothing happened: somebody wants to see whether messages arrive."""
+    return Event("trial", {"prefect.resource.id": "nightcast.trial"}, "nightcast can reach you. Nothing happened.", {})
 
 
 def _who_is_late(late: pd.Series, newest: pd.Series, now: pd.Timestamp) -> str:

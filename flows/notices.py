@@ -30,7 +30,7 @@ _PORTS = {"smtp": 587, "smtps": 465}
 def notify(
     settings: NotifySettings, event: Event, at: datetime, workspace: str, environment: Mapping[str, str]
 ) -> list[str]:
-    """Send an event to whoever is to hear of it, to all of them at once, in five seconds at most.
+    """Send an event to whoever is to hear of it.
 
     Args:
         settings: who, how, and of what.
@@ -44,6 +44,24 @@ def notify(
     """
     if event.kind not in settings.on or event.routine:
         return []
+    return send(settings, event, at, workspace, environment)
+
+
+def send(
+    settings: NotifySettings, event: Event, at: datetime, workspace: str, environment: Mapping[str, str]
+) -> list[str]:
+    """Send an event to all receivers at once, whatever they want to hear of, in five seconds at most.
+
+    Args:
+        settings: who, and how.
+        event: what happened.
+        at: when it is told.
+        workspace: what people call this one.
+        environment: what `${NAME}` stands for.
+
+    Returns:
+        What kept the event from a receiver, a line each; no secret is in them.
+    """
     secrets = Secrets("notify", environment)
     told = {
         "event": event.name,
@@ -57,7 +75,7 @@ def notify(
         ways["webhook"] = lambda: _post(settings, secrets, told)
     if settings.smtp is not None:
         ways["mail"] = lambda: _mail(settings, secrets, _letter(settings, event, at, told))
-    sendings = [_Sending(way, send, secrets) for way, send in ways.items()]
+    sendings = [_Sending(way, do, secrets) for way, do in ways.items()]
     deadline = time.monotonic() + PATIENCE_SECONDS
     return [fault for sending in sendings if (fault := sending.fault_by(deadline)) is not None]
 

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 
 import pytest
 from receivers import MailServer, Webhook, mail_server, webhook
+from typer.testing import CliRunner
 
 from flows import notices
+from flows.commands import app
 from flows.events import Event
 from flows.notices import notify
 from flows.telling import announce
@@ -124,6 +126,21 @@ def test_a_secret_is_in_no_line(hook: Webhook) -> None:
     (line,) = tell(webhook=f"{hook.url}/${{KEY}}", environment={"KEY": "s3cret"})
     assert hook.paths == ["/hook/s3cret"]
     assert "s3cret" not in line
+    assert tell(webhook="http://127.0.0.1:${KEY}/", environment={"KEY": "s3cret"}) == ["webhook: Invalid port: '***'"]
+
+
+def test_a_trial_message_arrives_or_says_why_not(
+    make_workspace: Callable[[str], Workspace], hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = make_workspace(f'[notify]\nwebhook = "{hook.url}"\non = []\n')
+    monkeypatch.setenv("NIGHTCAST_HOME", str(workspace.home))
+    answer = CliRunner().invoke(app, ["notify"])
+    assert (answer.exit_code, answer.output) == (0, "sent by webhook\n")
+    assert hook.got[0]["text"] == "nightcast can reach you. Nothing happened."
+    hook.status = 500
+    assert str(CliRunner().invoke(app, ["notify"]).exception) == "webhook: 127.0.0.1 answered 500"
+    make_workspace("")
+    assert "nobody is named" in str(CliRunner().invoke(app, ["notify"]).exception)
 
 
 def test_whatever_goes_wrong_is_a_warning(
@@ -134,4 +151,12 @@ def test_whatever_goes_wrong_is_a_warning(
     announce(workspace, FAILED, Event("failed", {}, "", {"no": object()}), in_flow=False)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2
+
+    def burst(*_: object) -> list[str]:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("flows.telling.notify", burst)
+    announce(workspace, FAILED, in_flow=False)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[2:] == ["nobody was told of nightcast.night.failed: RuntimeError: can't start new thread"]
     assert all(line.startswith("nobody was told of nightcast.night.failed: ") for line in lines)
