@@ -168,6 +168,14 @@ def test_verified_forecasts_leave_their_errors_and_skill_by_lead(up: Up, page: P
         expect(page.get_by_role("cell", name=station).first).to_be_visible(timeout=_PATIENT_MS)
 
 
+def test_a_rollback_at_the_terminal_starts_a_forecast(up: Up) -> None:
+    answer = up.person.types("rollback", "--to", "2")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    until(lambda: ask(up, "flow_runs/filter", flow_runs={"name": {"like_": "(promoted 2)"}}), seconds=60)
+    assert ended(up, "forecast 2013-12-01 (promoted 2)")["state_type"] == "COMPLETED"
+
+
 def test_a_night_that_comes_due_while_one_runs_is_skipped(up: Up, page: Page) -> None:
     state = up.person.workspace / ".nightcast"
     with FileLock(state / "night.lock"):
