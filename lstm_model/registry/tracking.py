@@ -15,6 +15,7 @@ from typing import Any
 
 import mlflow
 import sqlalchemy as sa
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from lstm_model.workspace import Workspace
@@ -54,9 +55,8 @@ def open_tracking(workspace: Workspace) -> MlflowClient:
     uri = database_uri(workspace.mlruns)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = MlflowClient(uri, uri)
     _prepare(workspace.mlruns)
-    return client
+    return MlflowClient(uri, uri)
 
 
 def has_tracking(workspace: Workspace) -> bool:
@@ -93,6 +93,7 @@ def sweep_inputs(mlruns: Path) -> None:
 def _prepare(mlruns: Path) -> None:
     """Once a process: create what is missing, and follow the folder if it was moved."""
     mlruns.mkdir(parents=True, exist_ok=True)
+    _make_database(mlruns)
     client = MlflowClient()
     artifacts = (mlruns / "artifacts").as_uri()
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -102,6 +103,20 @@ def _prepare(mlruns: Path) -> None:
         _readdress(mlruns, experiment.artifact_location, artifacts)
     if not client.search_registered_models(f"name = '{MODEL}'"):
         client.create_registered_model(MODEL, description=_DESCRIPTION)
+
+
+def _make_database(mlruns: Path) -> None:
+    """Make the database whole or not at all: MLflow cannot open what a kill leaves of its first migrations."""
+    database, draft = mlruns / "mlflow.db", mlruns / "mlflow.db.draft"
+    if database.exists():
+        return
+    with FileLock(mlruns / "mlflow.db.lock"):
+        if database.exists():
+            return  # another process was first
+        for left in mlruns.glob(f"{draft.name}*"):  # with its journal, which would be played into the new one
+            left.unlink()
+        MlflowClient(f"sqlite:///{draft}").search_experiments()
+        draft.replace(database)
 
 
 def _readdress(mlruns: Path, old: str, new: str) -> None:
