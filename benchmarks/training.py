@@ -51,6 +51,7 @@ from lstm_model.network.training import (
     BATCH,
     LARGEST_GRADIENT,
     LEARNING_RATE,
+    MOST_STEPS_PER_EPOCH,
     ORIGINS_PER_WINDOW,
     WEIGHT_DECAY,
     burn_in_of,
@@ -134,7 +135,8 @@ def ours(history: History, anchor: Anchor, held_out: HeldOut, settings: ModelSet
             history, anchor, held_out,
             hidden_size=settings.hidden_size, context=settings.context, max_epochs=1, seed=0,
         )  # fmt: skip
-        return steps * BATCH * ORIGINS_PER_WINDOW
+        taught = held_out.training.mean() if held_out.validation.any() else 1.0
+        return int(min(steps, MOST_STEPS_PER_EPOCH) * BATCH * ORIGINS_PER_WINDOW * taught)
 
     return learn
 

@@ -1,8 +1,8 @@
 """The two dashboards behind a guard: `uvicorn --factory deployments.guarded:prefect`, and `…:mlflow`.
 
 A request has to name a host that is ours, must not come from a page of another site, and, where `[server] auth` asks
-for a login, has to bring it. Prefect asks for the login itself, and its pages have a form for it. Pages of ours ask
-nobody else: what they would like to tell their makers stays here.
+for a login, has to bring it. Prefect asks for the login itself, and its pages have a form for it. Pages of ours
+fetch no data and no picture from elsewhere: what they would like to tell their makers stays here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 HOSTS, LOGIN = "NIGHTCAST_HOSTS", "PREFECT_API_AUTH_STRING"
 """Environment variables that say who may ask: names, separated by commas, and `user:password`, if any."""
 _HEALTH = "/health"
-_ASK_NOBODY_ELSE = (b"content-security-policy", b"connect-src 'self'")
+_ASK_NOBODY_ELSE = (
+    b"content-security-policy",
+    b"connect-src 'self'; img-src 'self' data: blob:; font-src 'self' data:; form-action 'self'",
+)
 
 
 class SameSite:

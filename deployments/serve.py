@@ -22,6 +22,7 @@ from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
 from flows.access import access
+from flows.clock import lived_nights
 from flows.events import of_crash
 from flows.killed import GONE, crashed_nights, end_killed_runs, runs_under_way
 from flows.runtime import environment_for
@@ -161,9 +162,13 @@ def _tell_ended(names: list[str]) -> None:
 
 
 def _announce_crashed(workspace: Workspace, since: datetime, told: set[UUID]) -> None:
-    """Tell people of nights that were killed: they could not do so themselves."""
+    """Tell people of nights that were killed: they could not do so themselves.
+
+    A night that was lived to its end, but whose server was away then, is Crashed as well and nothing to tell of.
+    """
+    ended = [night.finished_at for night in lived_nights(workspace)]
     for run in crashed_nights(since):
-        if run.id not in told:
+        if run.id not in told and not (ended and run.start_time is not None and ended[-1] >= run.start_time):
             told.add(run.id)
             why = (run.state and run.state.message) or GONE
             announce(workspace, of_crash(run.name, why))

@@ -13,7 +13,7 @@ from lstm_model.secrets import Secrets
 if TYPE_CHECKING:  # `nightcast up` itself stays small
     from lstm_model.settings import ServerSettings
 
-_LOGIN = "PREFECT_API_AUTH_STRING"  # what Prefect's own clients look for
+_LOGIN, _SERVERS_LOGIN = "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"  # as Prefect calls them
 _HERE = ("127.0.0.1", "localhost")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a server listens is no address to go to
 
@@ -40,7 +40,13 @@ def access(server: ServerSettings, environment: Mapping[str, str] = os.environ) 
     told = Secrets("server", environment).reveal("auth", server.auth)
     if not all(told.partition(":")):
         raise SettingsError("server: auth must stand for a name and a password, as in user:password.")
-    return {_LOGIN: told, "PREFECT_SERVER_API_AUTH_STRING": told}
+    return {_LOGIN: told, _SERVERS_LOGIN: told}
+
+
+def forget_logins() -> None:
+    """Forget what this process was told of another server's login."""
+    for name in (_LOGIN, _SERVERS_LOGIN):
+        os.environ.pop(name, None)
 
 
 def access_for_servers(server: ServerSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -50,7 +56,7 @@ def access_for_servers(server: ServerSettings, environment: Mapping[str, str] = 
         SettingsError: as above, or other machines could ask without a login, or by no name at all.
     """
     found = access(server, environment)
-    if not _is_loopback(server.host):
+    if not is_loopback(server.host):
         if not found:
             raise SettingsError(
                 f"server.host = {server.host!r} lets other machines in, without a login. Write "
@@ -65,7 +71,8 @@ def access_for_servers(server: ServerSettings, environment: Mapping[str, str] = 
     return found | {"NIGHTCAST_HOSTS": ",".join(dict.fromkeys([*_HERE, *own, *server.allowed_hosts]))}
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether that is this very machine, which no proxy reaches and nobody listens in on."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

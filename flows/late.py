@@ -22,7 +22,7 @@ def late_readings(workspace: Workspace, now: pd.Timestamp) -> list[Event]:
     if workspace.settings.plays_sample:
         return []
     try:
-        readings = ReadingsStore(workspace.readings).read(now, since=now - FORGET_AFTER)
+        readings = ReadingsStore(workspace.readings).read(now, since=now - FORGET_AFTER, ordered=False)
     except Exception as error:  # the night's own steps say what is wrong with the readings
         log.warning("cannot see whether readings are late: %s", error)
         return []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from prefect import flow
 
 from flows.artifacts import leave_page
 from flows.clock import mark_lived, night_to_live, wall_clock
-from flows.events import NIGHTLY, night_failed, of_night
+from flows.events import NIGHTLY, of_night
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
 from flows.late import late_readings
@@ -47,11 +46,13 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
         if why_not is not None:
             return Skipped(why_not)
         now = night_to_live(workspace, as_of)
-        note_night(workspace.state, now, wall_clock())
+        night = Night(now, workspace.settings.plays_sample)
         try:
-            night = _live(workspace, now)
+            note_night(workspace.state, now, wall_clock())
+            _live(workspace, night)
         except Exception as error:  # no step's, which fails by itself: a full disk, perhaps
-            announce(workspace, night_failed(now, {NIGHTLY: f"{type(error).__name__}: {error}"}, None))
+            night.failed[NIGHTLY] = f"{type(error).__name__}: {error}"
+            announce(workspace, *of_night(night))
             raise
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {now:%Y-%m-%d}")
     announce(workspace, *of_night(night))
@@ -60,8 +61,8 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
     return night
 
 
-def _live(workspace: Workspace, now: pd.Timestamp) -> Night:
-    night, moment = Night(now, workspace.settings.plays_sample), now.isoformat()
+def _live(workspace: Workspace, night: Night) -> None:
+    now, moment = night.as_of, night.as_of.isoformat()
     night.ingest = night.live("ingest", lambda: lived(ingest_flow)(moment))
     announce(workspace, *late_readings(workspace, now))
     night.verify = night.live("verify", lambda: lived(verify_flow)(moment))
@@ -70,4 +71,3 @@ def _live(workspace: Workspace, now: pd.Timestamp) -> Night:
         night.promote = night.live("promote", lambda: lived(promote_flow)(moment, NIGHTLY))
     night.forecast = night.live("forecast", lambda: lived(forecast_flow)(moment))
     mark_lived(workspace, now, list(night.failed))
-    return night

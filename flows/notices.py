@@ -12,18 +12,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from flows.access import is_loopback
 from flows.events import Event
 from lstm_model.errors import NightcastError, SettingsError, first_line
 from lstm_model.secrets import Secrets
 from lstm_model.settings import NotifySettings
 
 PATIENCE_SECONDS = 5.0
-_LOOPBACK = ("localhost", "127.", "::1")
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -107,7 +108,7 @@ def _post(settings: NotifySettings, secrets: Secrets, told: Mapping[str, Any]) -
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole addresses, and keys with them
     assert settings.webhook is not None
     url = httpx.URL(secrets.reveal("the webhook's address", settings.webhook))
-    with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=not _is_here(url.host)) as client:
+    with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=not is_loopback(url.host)) as client:
         answer = client.post(url, json=told)
     if not answer.is_success:
         raise NightcastError(f"{url.host} answered {answer.status_code}")
@@ -136,21 +137,16 @@ def _mail(settings: NotifySettings, secrets: Secrets, letter: EmailMessage) -> N
     parts = urlsplit(secrets.reveal("smtp", text) if text.startswith("${") else text)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise SettingsError("smtp is no mail server; write for example smtp://me:${MAIL_PASSWORD}@mail.example.org:587")
-    user, password = (unquote(secrets.reveal("smtp", part or "")) for part in (parts.username, parts.password))
-    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
+    user, password = (secrets.reveal("smtp", unquote(part or "")) for part in (parts.username, parts.password))
+    encrypted, known = parts.scheme == "smtps", ssl.create_default_context()  # a server that is who it says it is
+    kind = partial(smtplib.SMTP_SSL, context=known) if encrypted else smtplib.SMTP
     with kind(parts.hostname, parts.port or _PORTS[parts.scheme], timeout=PATIENCE_SECONDS) as server:
         server.ehlo_or_helo_if_needed()
-        encrypted = parts.scheme == "smtps"
         if not encrypted and server.has_extn("starttls"):
-            server.starttls(context=ssl.create_default_context())
+            server.starttls(context=known)
             encrypted = True
         if password:
-            if not encrypted and not _is_here(parts.hostname):
+            if not encrypted and not is_loopback(parts.hostname):
                 raise SettingsError(f"{parts.hostname} takes no encryption; the password is not sent for all to read")
             server.login(user, password)
         server.send_message(letter)
-
-
-def _is_here(host: str) -> bool:
-    """Whether that is this very machine, which no proxy reaches and nobody listens in on."""
-    return host.startswith(_LOOPBACK)

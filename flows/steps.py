@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
 
 import httpx
@@ -12,6 +13,8 @@ from prefect import Flow
 from prefect.context import SyncClientContext
 
 log = logging.getLogger("nightcast.steps")
+
+_TRIES = 2
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,17 +24,16 @@ def lived(step: Flow[P, R]) -> Callable[P, R]:
     """A flow to be called within another one, whether or not Prefect's server is there.
 
     Prefect itself waits for a server that goes away in the middle of a flow, but not at the start of the next one.
-    Where it stays away for a minute, the flow's body is run by itself, from its beginning, and only the dashboard
-    misses it.
+    Where it goes meanwhile and comes back, the flow is run again; where it stays away for a minute, its body is run by
+    itself, and only the dashboard misses it.
     """
 
     def live(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            if _server_is_there():
+        for _ in range(_TRIES):
+            if not _server_is_there():
+                break
+            with suppress(httpx.TransportError):  # it went meanwhile; a step done again ends where one run ends
                 return step(*args, **kwargs)
-        except httpx.TransportError:  # it went while the step was lived: done again, a step ends where one run ends
-            if _server_is_there():
-                raise
         log.warning("%s is done without Prefect's server, which does not answer: the dashboard will miss it", step.name)
         return cast(R, inspect.unwrap(step.fn)(*args, **kwargs))
 

@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import suppress
 
-from flows.access import access_for_servers
+from flows.access import access_for_servers, forget_logins
 from flows.runtime import forgetting_after
 from flows.turns import UP, end_leftovers, is_anybodys_turn, live_tenant, tenant_of
 from lstm_model.errors import NightcastError
@@ -25,6 +25,7 @@ def go_up(workspace: Workspace, *, detach: bool) -> int:
         SettingsError: other machines could ask, and nothing says who may.
     """
     server = workspace.settings.server
+    forget_logins()
     os.environ.update(forgetting_after(server.history_days) | access_for_servers(server))
     # Deployments sit above flows: they are called by name instead of being imported.
     command = [sys.executable, "-m", "deployments.up", str(workspace.home), server.host]

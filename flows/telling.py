@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 
+from flows.access import access, login
 from flows.events import Event
 from flows.notices import notify
 from flows.turns import live_api
@@ -33,6 +34,7 @@ def announce(workspace: Workspace, *events: Event, in_flow: bool = True) -> None
             if in_flow:
                 _emit(event)
             elif (api := live_api(workspace)) is not None:
+                os.environ.update(access(workspace.settings.server))
                 _post(api, event)
         except Exception as error:  # the work is done; that nobody hears of it must not undo it
             log.warning("Prefect's server does not hear of %s: %s", event.name, error)
@@ -60,7 +62,8 @@ def _post(api: str, event: Event) -> None:
         "resource": dict(event.resource),
         "payload": _payload(event),
     }
-    httpx.post(f"{api}/events", json=[told], timeout=_SECONDS, trust_env=False).raise_for_status()
+    answer = httpx.post(f"{api}/events", json=[told], timeout=_SECONDS, trust_env=False, auth=login())
+    answer.raise_for_status()
 
 
 def _payload(event: Event) -> dict[str, Any]:

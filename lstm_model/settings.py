@@ -37,8 +37,15 @@ def _readable_cron(text: str) -> str:
     return text
 
 
+def _bare_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", text):
+        raise ValueError(f"{text!r} is no name or IPv4 address; write for example 'sensors.lan', without port or '*'")
+    return text.lower()
+
+
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, AfterValidator(_readable_cron)]
+HostName = Annotated[str, AfterValidator(_bare_name)]
 Unit = Literal["C", "F", "K"]
 
 
@@ -297,7 +304,7 @@ class ServerSettings(Section):
 
     host: str = Field("127.0.0.1", description="address both dashboards bind to; any other needs auth")
     auth: str = Field("", description="login that both dashboards ask for: ${NAME}, which stands for user:password")
-    allowed_hosts: tuple[str, ...] = Field((), description="names, besides host, that a browser may know them by")
+    allowed_hosts: tuple[HostName, ...] = Field((), description="names, besides host, that a browser may know them by")
     prefect_port: Annotated[int, Field(ge=1, le=65535)] = Field(4200, description="port of the Prefect dashboard")
     mlflow_port: Annotated[int, Field(ge=1, le=65535)] = Field(5000, description="port of the MLflow UI")
     history_days: Annotated[int, Field(ge=1)] = Field(

@@ -236,10 +236,10 @@ class Lesson:
             told_of_any, told = told_of_any + taught.sum(), told + taught @ known
         return gram, moment * (told_of_any / np.maximum(told, 1.0))
 
-    def _some_of(self, most: int) -> range:
-        """Stations, spread over the fleet, at most about so many."""
+    def _some_of(self, most: int) -> Rows:
+        """Stations, spread over the fleet, so many at most."""
         stations = len(self.level)
-        return range(0, stations, math.ceil(stations / most))
+        return np.arange(min(stations, most)) * stations // min(stations, most)
 
     def _cases(self, station: int, origins: Rows) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
         """Of some origins at a time: features, changes from the origin to each lead, and how much they teach.

@@ -28,7 +28,7 @@ ORIGINS_PER_WINDOW = 168
 PATIENCE = 5
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 """The network may over-reach on a short history: the share of its correction that validation rewards is kept."""
-_MOST_STEPS_PER_EPOCH = 200
+MOST_STEPS_PER_EPOCH = 200
 LARGEST_GRADIENT = 1.0
 _BURN_IN = 48
 _MOST_EXAM_WINDOWS = 512
@@ -160,7 +160,7 @@ class _Lesson:
         self._device, self._batch = device, recipe.batch
         self._length = min(burn_in + recipe.origins_per_window, history.steps)
         wanted = math.ceil(history.own.filled.size / (ORIGINS_PER_WINDOW * BATCH))
-        self.steps_per_epoch = min(wanted, _MOST_STEPS_PER_EPOCH)
+        self.steps_per_epoch = min(wanted, MOST_STEPS_PER_EPOCH)
         self._taught = held_out.training * history.weight
         self._examined = held_out.validation.astype(np.float32)
         self._exam = list(_validation_windows(history, anchor, held_out, burn_in))

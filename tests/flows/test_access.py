@@ -65,6 +65,13 @@ def test_a_login_comes_from_the_environment_and_is_whole(auth: str, environment:
     assert "1234" not in str(error.value)
 
 
+def test_a_name_that_a_browser_never_says_is_refused() -> None:
+    assert ServerSettings(allowed_hosts=("Sensors.LAN",)).allowed_hosts == ("sensors.lan",)
+    for name in ("sensors.lan:4200", "*.lan", "fd00::5", ""):
+        with pytest.raises(ValueError, match="is no name or IPv4 address"):
+            ServerSettings(allowed_hosts=(name,))
+
+
 async def _answer(request: Request) -> PlainTextResponse:
     return PlainTextResponse("in")
 
@@ -122,7 +129,8 @@ def test_what_a_page_of_another_site_sends_is_refused() -> None:
 
 def test_a_page_of_ours_asks_nobody_else() -> None:
     with _served() as client:
-        assert client.get("/").headers["Content-Security-Policy"] == "connect-src 'self'"
+        rules = client.get("/").headers["Content-Security-Policy"].split("; ")
+        assert {"connect-src 'self'", "img-src 'self' data: blob:", "form-action 'self'"} <= set(rules)
 
 
 def test_a_login_is_asked_for_everywhere_but_at_the_health() -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import email
 import email.policy
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from receivers import MailServer, Webhook, mail_server, webhook
 from typer.testing import CliRunner
 
@@ -54,12 +61,35 @@ def test_a_webhook_gets_the_sentence_and_the_payload(hook: Webhook) -> None:
     ]
 
 
+def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_password(mail: MailServer, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path / "mail.pem"))
+    mail.socket = context.wrap_socket(mail.socket, server_side=True)
+    server = f"smtps://ada:${{MAIL_PASSWORD}}@localhost:{mail.port}"
+    (fault,) = tell(smtp=server, to=["ada@attic.example"], environment={"MAIL_PASSWORD": "p@ss/w"})
+    assert "certificate verify failed" in fault
+    assert mail.logins == []
+
+
+def self_signed(file: Path) -> Path:
+    """A key and a certificate of `localhost` that nobody vouches for."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+    )
+    now, names = datetime.now(UTC), x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    certificate = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(secret + certificate.public_bytes(Encoding.PEM))
+    return file
+
+
 def test_mail_brings_the_same_to_everybody(mail: MailServer) -> None:
     server = f"smtp://ada%40attic:${{MAIL_PASSWORD}}@127.0.0.1:{mail.port}"
-    assert (
-        tell(smtp=server, to=["ada@attic.example", "bob@attic.example"], environment={"MAIL_PASSWORD": "p@ss/w"}) == []
-    )
-    assert mail.logins == ["ada@attic p@ss/w"]
+    everybody = ["ada@attic.example", "bob@attic.example"]
+    assert tell(smtp=server, to=everybody, environment={"MAIL_PASSWORD": "p@ss%41/w"}) == []
+    assert mail.logins == ["ada@attic p@ss%41/w"]
     letter = email.message_from_bytes(mail.letters[0], policy=email.policy.default)
     assert letter["subject"] == "nightcast, attic: a night failed"
     assert letter["to"] == "ada@attic.example, bob@attic.example"

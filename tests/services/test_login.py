@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import httpx
 import pytest
-from servers import Up
+from servers import Up, until
 
 pytestmark = pytest.mark.services
 
+ANNOUNCE = (
+    "from flows.events import trial; from flows.telling import announce; from lstm_model.workspace import Workspace; "
+    "announce(Workspace.find(), trial(), in_flow=False)"
+)
 LOGIN = ("ada", "difference engine")
 
 
@@ -28,6 +34,10 @@ def test_nobody_gets_in_without_the_login_and_everything_of_ours_does(home: Up) 
         assert answer.returncode == 0, answer.stderr
         status = json.loads(home.person.types("status", "--json", **told).stdout)
         assert "next_ingest" in status
+        told_of = [sys.executable, "-c", ANNOUNCE]
+        subprocess.run(told_of, env=home.person.environment(**told), cwd=home.person.workspace, check=True)
+        heard = {"filter": {"event": {"name": ["nightcast.trial"]}}}
+        until(lambda: _asks(f"{home.prefect}/api/events/filter", heard, auth=LOGIN).json()["total"] == 1)
         stranger = home.person.types("verify")
         assert stranger.returncode == 2
         assert stranger.stderr.endswith("auth refers to ${DASHBOARD_LOGIN}, which the environment does not set.\n")
@@ -35,5 +45,5 @@ def test_nobody_gets_in_without_the_login_and_everything_of_ours_does(home: Up) 
     assert LOGIN[1] not in logs + "".join(home.said) + home.person.types("config", **told).stdout
 
 
-def _asks(page: str, **how: object) -> httpx.Response:
-    return httpx.post(page, json={"max_results": 1}, trust_env=False, timeout=30, **how)  # type: ignore[arg-type]
+def _asks(page: str, body: object = None, **how: object) -> httpx.Response:
+    return httpx.post(page, json=body or {"max_results": 1}, trust_env=False, timeout=30, **how)  # type: ignore[arg-type]
