@@ -22,7 +22,6 @@ from deployments.backlog import clear_backlog
 from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
 from flows.access import access
-from flows.clock import lived_nights
 from flows.events import of_crash
 from flows.killed import GONE, crashed_nights, end_killed_runs, runs_under_way
 from flows.runtime import environment_for
@@ -166,10 +165,15 @@ def _announce_crashed(workspace: Workspace, since: datetime, told: set[UUID]) ->
 
     A night that was lived to its end, but whose server was away then, is Crashed as well and nothing to tell of.
     """
+    crashed = [run for run in crashed_nights(since) if run.id not in told]
+    if not crashed:
+        return
+    from flows.clock import lived_nights  # it brings the readings' libraries: not before they are needed
+
     ended = [night.finished_at for night in lived_nights(workspace)]
-    for run in crashed_nights(since):
-        if run.id not in told and not (ended and run.start_time is not None and ended[-1] >= run.start_time):
-            told.add(run.id)
+    for run in crashed:
+        told.add(run.id)
+        if not (ended and run.start_time is not None and ended[-1] >= run.start_time):
             why = (run.state and run.state.message) or GONE
             announce(workspace, of_crash(run.name, why))
 
