@@ -96,7 +96,7 @@ def test_a_rollback_demotes_and_starts_one_more(serving: Served, first_night: di
     assert lived(serving, "rollback", to="1", why="a trial")["state_type"] == "COMPLETED"
     serving.until(lambda: len(forecasts(serving)) > before, 60)
     assert [run["parameters"]["promoted"] for run in forecasts(serving)[before:]] == ["1"]
-    (demoted,) = serving.events("nightcast.champion.demoted")
+    (demoted,) = serving.until(lambda: serving.events("nightcast.champion.demoted"), 30)  # kept some seconds later
     assert (demoted["payload"]["version"], demoted["payload"]["to"], demoted["payload"]["why"]) == ("2", "1", "a trial")
     assert hook.kinds == ["champion.demoted", "champion.promoted"]
 
