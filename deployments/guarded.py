@@ -18,8 +18,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS, LOGIN = "NIGHTCAST_HOSTS", "PREFECT_API_AUTH_STRING"
-"""Environment variables that say who may ask: names, separated by commas, and `user:password`, if any."""
+from flows.access import HOSTS, LOGIN
+
 _HEALTH = "/health"
 _ASK_NOBODY_ELSE = (
     b"content-security-policy",

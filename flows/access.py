@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from lstm_model.errors import SettingsError
+from lstm_model.loopback import is_loopback
 from lstm_model.secrets import Secrets
 
 if TYPE_CHECKING:  # `nightcast up` itself stays small
     from lstm_model.settings import ServerSettings
 
-_LOGIN, _SERVERS_LOGIN = "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"  # as Prefect calls them
+HOSTS, LOGIN = "NIGHTCAST_HOSTS", "PREFECT_API_AUTH_STRING"
+"""Environment variables that say who may ask: names, separated by commas, and `user:password`, if any."""
+_SERVERS_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 _HERE = ("127.0.0.1", "localhost")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a server listens is no address to go to
 
@@ -25,7 +27,7 @@ def address_of(host: str) -> str:
 
 def login() -> tuple[str, str] | None:
     """Name and password that this process was told of."""
-    name, _, password = os.environ.get(_LOGIN, "").partition(":")
+    name, _, password = os.environ.get(LOGIN, "").partition(":")
     return (name, password) if password else None
 
 
@@ -40,12 +42,12 @@ def access(server: ServerSettings, environment: Mapping[str, str] = os.environ) 
     told = Secrets("server", environment).reveal("auth", server.auth)
     if not all(told.partition(":")):
         raise SettingsError("server: auth must stand for a name and a password, as in user:password.")
-    return {_LOGIN: told, _SERVERS_LOGIN: told}
+    return {LOGIN: told, _SERVERS_LOGIN: told}
 
 
 def forget_logins() -> None:
     """Forget what this process was told of another server's login."""
-    for name in (_LOGIN, _SERVERS_LOGIN):
+    for name in (LOGIN, _SERVERS_LOGIN):
         os.environ.pop(name, None)
 
 
@@ -68,12 +70,4 @@ def access_for_servers(server: ServerSettings, environment: Mapping[str, str] = 
                 "that people write into their browser."
             )
     own = () if server.host in _EVERYWHERE else (server.host,)
-    return found | {"NIGHTCAST_HOSTS": ",".join(dict.fromkeys([*_HERE, *own, *server.allowed_hosts]))}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether that is this very machine, which no proxy reaches and nobody listens in on."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return found | {HOSTS: ",".join(dict.fromkeys([*_HERE, *own, *server.allowed_hosts]))}

@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from flows.access import is_loopback
 from flows.events import Event
 from lstm_model.errors import NightcastError, SettingsError, first_line
+from lstm_model.loopback import is_loopback
 from lstm_model.secrets import Secrets
 from lstm_model.settings import NotifySettings
 
@@ -31,18 +31,7 @@ _PORTS = {"smtp": 587, "smtps": 465}
 def notify(
     settings: NotifySettings, event: Event, at: datetime, workspace: str, environment: Mapping[str, str]
 ) -> list[str]:
-    """Send an event to whoever is to hear of it.
-
-    Args:
-        settings: who, how, and of what.
-        event: what happened.
-        at: when it is told.
-        workspace: what people call this one.
-        environment: what `${NAME}` stands for.
-
-    Returns:
-        What kept the event from a receiver, a line each; no secret is in them.
-    """
+    """Send an event, as `send` does, if it is of those that people want to hear of."""
     if event.kind not in settings.on or event.routine:
         return []
     return send(settings, event, at, workspace, environment)

@@ -17,13 +17,13 @@ from typing import Any
 import httpx
 
 from lstm_model.errors import SourceError
+from lstm_model.loopback import is_loopback
 
 log = logging.getLogger("nightcast.ingest")
 
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529}
 _MOST_REDIRECTS = 5
 _MOST_BYTES = 2**28
-_LOOPBACK = ("localhost", "127.", "[::1]", "::1")
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _get(
 @contextmanager
 def _answer(url: httpx.URL, headers: Mapping[str, str], seconds: float) -> Iterator[httpx.Response]:
     """The beginning of an answer; all of it must have come within the seconds."""
-    at_home = url.host.startswith(_LOOPBACK)  # no proxy reaches this machine's own servers
+    at_home = is_loopback(url.host)  # no proxy reaches this machine's own servers
     around_proxies = {"http://": None, "https://": None} if at_home else None
     deadline = _Deadline(seconds)
     try:
