@@ -8,11 +8,18 @@ from pathlib import Path
 
 
 def write_whole(file: Path, write: Callable[[Path], object]) -> None:
-    """Have a file written beside its place, then put it there in one step; its folder is made."""
+    """Have a file written beside its place, then put it there in one step; its folder is made.
+
+    What cannot be written whole leaves nothing behind.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     scratch = file.with_suffix(f".{os.getpid()}.tmp")
-    write(scratch)
-    scratch.replace(file)
+    try:
+        write(scratch)
+        scratch.replace(file)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def write_text_whole(file: Path, text: str) -> None:
