@@ -424,6 +424,51 @@ def skill(
 
 
 @app.command()
+def export(
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="Where to: .csv, .parquet or .nc; - is standard output.")
+    ] = "-",
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="csv, parquet or netcdf; by FILE's ending if empty."),
+    ] = None,
+    issue: Annotated[
+        str | None, typer.Option("--issue", metavar="TIME", help="Issued at this time, such as 2013-12-20T23:00Z.")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Issued from then on, or that day.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Issued until then, or that day.")] = None,
+    stations: Annotated[
+        list[str] | None, typer.Option("--station", metavar="STATION", help="Only this one; may be said repeatedly.")
+    ] = None,
+    quantiles: Annotated[
+        list[float] | None,
+        typer.Option("--quantile", metavar="LEVEL", help="Of CSV, instead of the median; repeatedly."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write forecasts as a table for spreadsheets, as Parquet, or as NetCDF by the CF conventions.
+
+    The newest issue, unless another one or a period is asked for. CSV has a row a time, a column a station; Parquet
+    and NetCDF hold every quantile, and what made it.
+
+    Example: `nightcast export --out tonight.csv`, or `nightcast export --from 2013-12-01 --to 2013-12-07 --out week.nc`
+    """
+    from flows.clock import wall_clock
+    from flows.exporting import STDOUT, export_as_data, export_in_words, export_to, wanted
+
+    if as_json and out == STDOUT:
+        raise SettingsError("--json tells what was written to a file; name it with --out FILE.")
+    what = wanted(issue, first, last, stations)
+    told = export_to(Workspace.find(), out, what, wall_clock(), kind, quantiles)
+    if as_json:
+        _print_json(export_as_data(told))
+    elif out != STDOUT:
+        screen.print(export_in_words(told), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="TIME", help="The first night, or its day.")],
     last: Annotated[str, typer.Option("--to", metavar="TIME", help="The last night, or its day.")],
