@@ -33,12 +33,26 @@ class Station(Section):
     spike_c: float | None = Field(None, gt=0)
     rate_c_per_hour: float | None = Field(None, gt=0)
     flat_hours: float | None = Field(None, ge=0)
+    limit_above_c: float | None = None
+    limit_below_c: float | None = None
 
     @model_validator(mode="after")
     def _a_range(self) -> Station:
         if self.valid_min_c is not None and self.valid_max_c is not None and self.valid_min_c >= self.valid_max_c:
             raise ValueError(f"valid_min_c = {self.valid_min_c:g} is not below valid_max_c = {self.valid_max_c:g}")
         return self
+
+    @model_validator(mode="after")
+    def _limits_apart(self) -> Station:
+        below, above = self.limit_below_c, self.limit_above_c
+        if above is not None and below is not None and above <= below:
+            raise ValueError(f"limit_above_c = {above:g} is not above limit_below_c = {below:g}")
+        return self
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether it matters to somebody how warm or cold it gets here."""
+        return self.limit_above_c is not None or self.limit_below_c is not None
 
 
 @dataclass(frozen=True)

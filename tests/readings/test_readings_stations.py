@@ -27,12 +27,13 @@ def test_no_file_is_no_stations(tmp_path):
 
 def test_a_station_is_read(read):
     header = "station_id,name,latitude,longitude,elevation_m,timezone,unit,valid_min_c,valid_max_c,spike_c"
-    station = read(f"{header},rate_c_per_hour,flat_hours\nroof,On top,40.69,-74.17,5,America/New_York,F,-30,50,4,9,0\n")
+    header += ",rate_c_per_hour,flat_hours,limit_above_c,limit_below_c"
+    station = read(f"{header}\nroof,On top,40.69,-74.17,5,America/New_York,F,-30,50,4,9,0,30,-2.5\n")
     told = station.known["roof"]
     assert told.model_dump() == {
         "station_id": "roof", "name": "On top", "latitude": 40.69, "longitude": -74.17, "elevation_m": 5.0,
         "timezone": "America/New_York", "unit": "F", "valid_min_c": -30.0, "valid_max_c": 50.0, "spike_c": 4.0,
-        "rate_c_per_hour": 9.0, "flat_hours": 0.0,
+        "rate_c_per_hour": 9.0, "flat_hours": 0.0, "limit_above_c": 30.0, "limit_below_c": -2.5,
     }  # fmt: skip
 
 
@@ -77,6 +78,11 @@ def test_a_name_may_hold_commas_and_latin_letters(read):
             "station_id,valid_min_c,valid_max_c\na,10,5\n",
             "stations.csv:2: valid_min_c = 10 is not below valid_max_c = 5. Mend that line.",
         ),
+        (
+            "station_id,limit_above_c,limit_below_c\na,2,8\n",
+            "stations.csv:2: limit_above_c = 2 is not above limit_below_c = 8. Mend that line.",
+        ),
+        ("station_id,limit_above_c\na,inf\n", "stations.csv:2: limit_above_c = 'inf': Input should be a finite number"),
         ("station_id,unit\n,C\n", "stations.csv:2: station_id is missing. Mend that line."),
         ("station,unit\na,C\n", "stations.csv:2: "),
         ("station_id,unit\na,C,F\n", "stations.csv:2: more fields than the header has columns. Mend that line."),
