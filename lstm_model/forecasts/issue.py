@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lstm_model.errors import HistoryTooShort, first_line
+from lstm_model.errors import HistoryTooShort, SettingsError, first_line
 from lstm_model.evaluation import Baseline, from_its_end, living_panel
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
+from lstm_model.forecasts.limits import with_limits
 from lstm_model.forecasts.store import ForecastStore
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.panel import Panel
 from lstm_model.panel.grid import FloatArray
 from lstm_model.readings import ReadingsStore
+from lstm_model.readings.stations import Stations
 from lstm_model.registry import check_same_task, find_version, load_forecaster, open_tracking
 from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
@@ -73,11 +75,27 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     forecast["created_at"] = created_at.as_unit("us")
     if forecast.empty:
         raise HistoryTooShort("no station has a usable reading; there is nothing to forecast from")
+    forecast, unwatched = _beside_limits(workspace, forecast)
+    faults += unwatched
     ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).keep(forecast)
     served = forecast.groupby("method")["station_id"].nunique()
     methods = {str(method): int(count) for method, count in served.items()}
     log.info("issued for %s: %s", f"{origin:%Y-%m-%d %H:%M}", ", ".join(f"{n} × {m}" for m, n in methods.items()))
     return Issue(forecast, methods, tuple(faults))
+
+
+def _beside_limits(workspace: Workspace, forecast: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The forecast with its stations' limits, and which limits nobody can watch; a forecast goes out without any."""
+    try:
+        known = Stations.read(workspace.home).known
+    except SettingsError as error:
+        return with_limits(forecast, {}), [f"no limit is watched: {first_line(error)}"]
+    limited = {name for name, station in known.items() if station.has_limit}
+    faults = [
+        f"{name} has a limit and no forecast: it has no usable reading of the last 30 days"
+        for name in sorted(limited - set(forecast["station_id"]))
+    ]
+    return with_limits(forecast, known), faults
 
 
 def climb_down(panel: Panel, ladder: Iterator[Rung | str], horizon: int) -> tuple[pd.DataFrame, list[str]]:

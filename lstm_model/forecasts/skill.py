@@ -86,7 +86,7 @@ def verified_skill(
     issues = scores["issued_at"].groupby(groups).nunique()
     absent = pd.Series(dtype=int) if missing is None else group_of(missing, by).value_counts()
     rows = []
-    for group in _ordered({*issues.index, *absent.index}, by):
+    for group in in_order({*issues.index, *absent.index}, by):
         days = sums.loc[group] if group in issues.index else sums.iloc[:0]
         row = {"group": group, "n": int(days["n"].sum()), "issues": int(issues.get(group, 0))}
         row |= _statistics(days, seed)
@@ -204,7 +204,7 @@ def group_of(rows: pd.DataFrame, by: str | None) -> pd.Series:
     raise SettingsError(f"forecasts cannot be grouped by {by!r}; known: {', '.join(GROUPS)}.")
 
 
-def _ordered(groups: set[Any], by: str | None) -> list[Any]:
+def in_order(groups: set[Any], by: str | None) -> list[Any]:
     """Seasons from winter on, versions by number and before baselines, all else as it sorts."""
     if by == "season":
         return [season for season in _SEASONS if season in groups]

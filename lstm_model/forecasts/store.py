@@ -6,16 +6,20 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, write_deltalake
 
+from lstm_model.forecasts.limits import LIMIT_COLUMNS
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.readings.delta import until_committed
 from lstm_model.whole import write_whole
 
 _TIME = pa.timestamp("us", tz="UTC")
+_LIMITS = [(name, pa.float32()) for name in LIMIT_COLUMNS]
+"""Last in both tables: those that were made before there were limits get them with their next issue."""
 FORECASTS_SCHEMA = pa.schema(
     [
         ("issue_date", pa.string()),
@@ -30,6 +34,7 @@ FORECASTS_SCHEMA = pa.schema(
         ("run_id", pa.string()),
         ("readings_version", pa.int64()),
         ("created_at", _TIME),
+        *_LIMITS,
     ]
 )
 SCORES_SCHEMA = pa.schema(
@@ -50,6 +55,7 @@ SCORES_SCHEMA = pa.schema(
         ("persistence_error_c", pa.float32()),
         ("climatology_error_c", pa.float32()),
         ("damped_anomaly_error_c", pa.float32()),
+        *_LIMITS,
     ]
 )
 KEY = ["station_id", "issued_at", "lead_hours"]
@@ -82,6 +88,14 @@ class ForecastStore:
         rows = self.read_forecasts(where=ds.field("issue_date") == dates.max())
         return rows[rows["issued_at"] == rows["issued_at"].max()].sort_values(["station_id", "lead_hours"])
 
+    def issue_before(self, issued_at: pd.Timestamp) -> pd.DataFrame:
+        """The newest issue from an earlier origin that speaks of times after `issued_at`: the rows that do."""
+        ahead = (ds.field("issued_at") < micros(issued_at)) & (ds.field("valid_at") > micros(issued_at))
+        times = self.read_forecasts(["issued_at"], where=ahead)["issued_at"]
+        if times.empty:
+            return FORECASTS_SCHEMA.empty_table().to_pandas()
+        return self.read_forecasts(where=of_issues([times.max()]) & ahead)
+
     def read_forecasts(self, columns: list[str] | None = None, where: ds.Expression | None = None) -> pd.DataFrame:
         """Issued forecasts, whole or in part."""
         return _read(self._forecasts, FORECASTS_SCHEMA, columns, where)
@@ -113,13 +127,19 @@ def of_issues(issued_at: Collection[pd.Timestamp]) -> ds.Expression:
 
 def _same_rows(kept: pd.DataFrame, issue: pd.DataFrame) -> bool:
     """Whether two issues say the same, whenever they were made."""
-    came = pa.Table.from_pandas(issue, FORECASTS_SCHEMA, preserve_index=False).to_pandas()
+    came = _as_table(issue, FORECASTS_SCHEMA).to_pandas()
     told = [rows.drop(columns="created_at").sort_values(KEY, ignore_index=True) for rows in (kept, came)]
     return told[0].equals(told[1])
 
 
+def _as_table(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Rows as a table keeps them; those that say nothing of limits have none."""
+    unsaid = {name: np.float32(np.nan) for name in LIMIT_COLUMNS if name not in rows}
+    return pa.Table.from_pandas(rows.assign(**unsaid), schema, preserve_index=False)
+
+
 def _replace_issue(path: Path, schema: pa.Schema, issued_at: pd.Timestamp, rows: pd.DataFrame) -> None:
-    table = pa.Table.from_pandas(rows, schema, preserve_index=False)
+    table = _as_table(rows, schema)
     if not DeltaTable.is_deltatable(str(path)):
         write_deltalake(path, schema.empty_table(), partition_by=["issue_date"], mode="ignore")
     # Times are compared as text: a literal of Delta's SQL has no zone, the column has.
@@ -127,11 +147,17 @@ def _replace_issue(path: Path, schema: pa.Schema, issued_at: pd.Timestamp, rows:
         f"issue_date = '{issued_at:%Y-%m-%d}' AND issued_at = "
         f"arrow_cast('{issued_at:%Y-%m-%dT%H:%M:%S}Z', 'Timestamp(Microsecond, Some(\"UTC\"))')"
     )
-    until_committed(lambda: write_deltalake(path, table, mode="overwrite", predicate=same_issue))
+    until_committed(lambda: write_deltalake(path, table, mode="overwrite", predicate=same_issue, schema_mode="merge"))
 
 
 def _read(path: Path, schema: pa.Schema, columns: list[str] | None, where: ds.Expression | None) -> pd.DataFrame:
+    wanted = columns or schema.names
     if not DeltaTable.is_deltatable(str(path)):
-        empty = schema.empty_table()
-        return (empty.select(columns) if columns else empty).to_pandas()
-    return DeltaTable(path).to_pyarrow_dataset().to_table(columns=columns, filter=where).to_pandas()
+        return schema.empty_table().select(wanted).to_pandas()
+    kept = DeltaTable(path).to_pyarrow_dataset()
+    there = [name for name in wanted if name in kept.schema.names]
+    rows = kept.to_table(columns=there, filter=where)
+    for name in wanted:
+        if name not in there:
+            rows = rows.append_column(name, pa.nulls(len(rows), schema.field(name).type))
+    return rows.select(wanted).to_pandas()

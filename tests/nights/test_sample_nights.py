@@ -22,6 +22,7 @@ from lstm_model.network.forecaster import QUANTILE_COLUMNS
 COLUMNS = [
     "issue_date", "station_id", "issued_at", "valid_at", "lead_hours", "temperature_c",
     *QUANTILE_COLUMNS, "method", "model_version", "run_id", "readings_version", "created_at",
+    "limit_above_c", "p_above", "limit_below_c", "p_below",
 ]  # fmt: skip
 
 QUICK = {"NIGHTCAST_MODEL__MAX_EPOCHS": "1"}

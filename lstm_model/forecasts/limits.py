@@ -1,0 +1,87 @@
+"""How likely a limit is passed: from a forecast's quantiles to the probability of a temperature beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_model.network.forecaster import QUANTILE_COLUMNS
+from lstm_model.readings.stations import Station
+from lstm_model.settings import QUANTILES
+
+SIDES = ("above", "below")
+LIMIT_COLUMNS = ("limit_above_c", "p_above", "limit_below_c", "p_below")
+_LEVELS = np.array(QUANTILES)
+_LEAST_SCALE_C = 0.01
+"""Sensors tell no less; it also stands where the outermost quantiles coincide."""
+_LEAST = 1e-4
+"""Seven quantiles cannot tell a chance of one in ten thousand from a smaller one."""
+
+Array = npt.NDArray[np.floating]
+
+
+def probability_below(quantiles: Array, limit: Array) -> npt.NDArray[np.float64]:
+    """How likely the temperature is below a limit.
+
+    The distribution is linear from quantile to quantile; a limit on a quantile has its level, one on several that
+    coincide the middle of theirs. Beyond the outermost, its tails go on as they came there: from q90 to q95 the chance
+    of more halves, and it halves again with every further such step. `benchmarks/limits.py` says how this and other
+    tails do on real readings.
+
+    Args:
+        quantiles: (..., 7) °C, at `QUANTILES`, rising.
+        limit: (...) °C.
+
+    Returns:
+        (...) never below 0.0001 nor above 0.9999; NaN where anything is missing.
+
+    >>> quantiles = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    >>> probability_below(quantiles, np.array([3.5, 7.0, 8.0])).round(3).tolist()
+    [0.375, 0.95, 0.975]
+    """
+    quantiles, limit = np.asarray(quantiles, np.float64), np.asarray(limit, np.float64)
+    quantiles = np.broadcast_to(quantiles, (*np.broadcast_shapes(quantiles.shape[:-1], limit.shape), len(_LEVELS)))
+    lower, upto = (quantiles < limit[..., None]).sum(axis=-1), (quantiles <= limit[..., None]).sum(axis=-1)
+    before, after = np.clip(lower - 1, 0, None), np.clip(lower, None, len(_LEVELS) - 1)
+    start, end = (np.take_along_axis(quantiles, at[..., None], axis=-1)[..., 0] for at in (before, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = _LEVELS[before] + (limit - start) / (end - start) * (_LEVELS[after] - _LEVELS[before])
+    on_some = (_LEVELS[after] + _LEVELS[np.clip(upto - 1, 0, None)]) / 2
+    below = np.where(upto > lower, on_some, between)
+    below = np.where(upto == 0, _tail(quantiles[..., 0] - limit, quantiles[..., 1] - quantiles[..., 0]), below)
+    above = _tail(limit - quantiles[..., -1], quantiles[..., -1] - quantiles[..., -2])
+    below = np.clip(np.where(lower == len(_LEVELS), 1.0 - above, below), _LEAST, 1.0 - _LEAST)
+    return np.where(np.isnan(quantiles).any(axis=-1) | np.isnan(limit), np.nan, below)
+
+
+def probability_above(quantiles: Array, limit: Array) -> npt.NDArray[np.float64]:
+    """How likely the temperature is above a limit: what `probability_below` leaves."""
+    return 1.0 - probability_below(quantiles, limit)
+
+
+def with_limits(forecast: pd.DataFrame, stations: Mapping[str, Station]) -> pd.DataFrame:
+    """A forecast with the limits of its stations, and how likely each is passed at every lead.
+
+    Args:
+        forecast: rows with station_id and the quantiles.
+        stations: what the stations file says, by id.
+
+    Returns:
+        the rows and `LIMIT_COLUMNS`, float32; NaN where a station has no such limit.
+    """
+    quantiles = forecast[QUANTILE_COLUMNS].to_numpy(np.float64)
+    added: dict[str, pd.Series | Array] = {}
+    for side, probability in zip(SIDES, (probability_above, probability_below), strict=True):
+        told = {name: getattr(station, f"limit_{side}_c") for name, station in stations.items()}
+        limits = {name: np.float32(limit) for name, limit in told.items() if limit is not None}
+        limit = forecast["station_id"].map(limits).astype(np.float32)
+        added |= {f"limit_{side}_c": limit, f"p_{side}": probability(quantiles, limit).astype(np.float32)}
+    return forecast.assign(**added)
+
+
+def _tail(distance: Array, scale: Array) -> Array:
+    """The chance of what lies so far beyond the outermost quantile."""
+    return (1.0 - _LEVELS[-1]) * 2.0 ** (-np.maximum(distance, 0.0) / np.maximum(scale, _LEAST_SCALE_C))
