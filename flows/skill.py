@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lstm_model.forecasts import ForecastStore, rank_histogram, revisions, verified_skill, without_truth
+from lstm_model.forecasts import (
+    ForecastStore,
+    limit_reliability,
+    limit_skill,
+    rank_histogram,
+    revisions,
+    verified_skill,
+    without_truth,
+)
 from lstm_model.forecasts.skill import Revisions
 from lstm_model.workspace import Workspace
 
@@ -19,12 +27,16 @@ _HEADINGS = {
     "mae": "MAE °C", "crps": "CRPS °C", "coverage_80": "80 % covers", "skill_persistence": "skill: persistence",
     "skill_climatology": "climatology", "skill_damped_anomaly": "damped anomaly",
 }  # fmt: skip
-_SHARES = ("coverage_80", "skill_persistence", "skill_climatology", "skill_damped_anomaly")
+_SHARES = ("coverage_80", "skill_persistence", "skill_climatology", "skill_damped_anomaly", "skill_base_rate")
 
 
 @dataclass(frozen=True)
 class SkillReport:
-    """Verified skill by group, ranks, revisions, and what waits: `why_nothing` where no forecast is verified yet."""
+    """Verified skill by group, ranks, revisions, limits, and what waits.
+
+    limits, reliability: of `limit_skill` and `limit_reliability`, without rows where no limit is verified. why_nothing:
+    where no forecast is verified yet.
+    """
 
     as_of: pd.Timestamp
     by: str | None
@@ -32,6 +44,8 @@ class SkillReport:
     table: pd.DataFrame
     ranks: pd.DataFrame
     revisions: Revisions
+    limits: pd.DataFrame
+    reliability: pd.DataFrame
     missing: int
     waiting: int
     why_nothing: str | None
@@ -55,6 +69,8 @@ def skill_report(workspace: Workspace, now: pd.Timestamp, by: str | None, days: 
         table=verified_skill(scores, by, missing=missing),
         ranks=rank_histogram(scores),
         revisions=revisions(issued),
+        limits=limit_skill(scores, by),
+        reliability=limit_reliability(scores),
         missing=len(missing),
         waiting=int((issued["valid_at"] > now).sum()),
         why_nothing=_why_nothing(issued, now, days) if scores.empty else None,
@@ -92,6 +108,8 @@ def skill_as_data(report: SkillReport) -> dict[str, Any]:
         "groups": [_known(row) for row in report.table.to_dict(orient="records")],
         "ranks": [_known(row) for row in report.ranks.to_dict(orient="records")],
         "revisions": _known(asdict(report.revisions)),
+        "limits": [_known(row) for row in report.limits.to_dict(orient="records")],
+        "reliability": [_known(row) for row in report.reliability.to_dict(orient="records")],
         "missing": report.missing,
         "waiting": report.waiting,
         "why_nothing": report.why_nothing,
@@ -110,6 +128,37 @@ def print_skill(screen: Console, report: SkillReport) -> None:
     screen.print(_table(report))
     for line in (_ranks_in_words(report.ranks), _revisions_in_words(report.revisions), _missing_in_words(report)):
         screen.print(line, highlight=False, markup=False)
+    if len(report.limits):
+        screen.print(_limits(report))
+        screen.print(_reliability(report.reliability))
+
+
+def _limits(report: SkillReport) -> Table:
+    """How good the probabilities of passing a limit were."""
+    title = "Limits: skill is 1 − Brier / that of always saying each limit's base rate, known in hindsight"
+    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left", title_style="bold")
+    for heading in (report.by or "", "limit", "cases", "passed", "base rate", "Brier", "skill"):
+        table.add_column(heading, justify="left" if heading in (report.by or "", "limit") else "right")
+    for row in report.limits.to_dict(orient="records"):
+        table.add_row(
+            Text(_named(row["group"], report.by)), row["side"], f"{row['n']:,}", f"{row['passed']:,}",
+            f"{row['base_rate']:.1%}", _with_band(row, "brier"), _with_band(row, "skill_base_rate"),
+        )  # fmt: skip
+    return table
+
+
+def _reliability(bins: pd.DataFrame) -> Table:
+    """What was forecast beside what came; the two are alike where the probabilities are honest."""
+    title = "Limits: passed as often as forecast?"
+    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left", title_style="bold")
+    for heading in ("chance", "mean forecast", "passed", "cases", "issue days"):
+        table.add_column(heading, justify="right")
+    for row in bins.itertuples():
+        table.add_row(
+            f"{row.low:.0%} … {row.high:.0%}", f"{row.forecast:.1%}", f"{row.observed:.1%}", f"{row.n:,}",
+            f"{row.days:,}",
+        )  # fmt: skip
+    return table
 
 
 def _table(report: SkillReport) -> Table:
@@ -144,7 +193,7 @@ def _number(name: str, value: float) -> str:
         return "–"
     if name in _SHARES:
         return f"{value:.0%}" if name == "coverage_80" else f"{value:+.0%}"
-    return f"{value:+.2f}" if name == "bias" else f"{value:.2f}"
+    return f"{value:+.2f}" if name == "bias" else f"{value:.4f}" if name == "brier" else f"{value:.2f}"
 
 
 def _ranks_in_words(ranks: pd.DataFrame) -> str:

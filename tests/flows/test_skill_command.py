@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from flows.clock import mark_lived
 from flows.commands import app
 from lstm_model.errors import SettingsError
 from lstm_model.forecasts import ForecastStore, verify_forecasts
+from lstm_model.forecasts.limits import with_limits
 from lstm_model.network.forecaster import forecast_frame
+from lstm_model.readings.stations import Station
 from lstm_model.workspace import Workspace
 
 FIRST = pd.Timestamp("2013-12-01T00:00Z")
@@ -37,7 +40,7 @@ def issue(workspace: Workspace, days: range) -> None:
         quantiles = 10 + chance.normal(size=(2, 48, 1)) + np.linspace(-4, 4, 7)
         rows = forecast_frame(("roof 0", "roof 1"), at, pd.Timedelta("1h"), quantiles.astype(np.float32))
         store.keep(
-            rows.assign(
+            with_limits(rows, {"roof 1": Station(station_id="roof 1", limit_above_c=14)}).assign(
                 issue_date=f"{at:%Y-%m-%d}", method="champion", model_version="9" if day < 14 else "10", run_id="",
                 readings_version=1, created_at=at.as_unit("us"),
             )
@@ -76,12 +79,15 @@ def test_the_text_tells_values_with_bands_ranks_revisions_and_what_is_missing(
     assert "no time was forecast three times yet" in text
     assert "48 forecasts have no score although their time has passed" in text
     assert "48 wait for their time" in text
+    assert re.search(r"above 888 \d+ [\d.]+% 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\] [+-]\d+% \[", text)
+    assert re.search(r"10% … 20% 1\d\.\d% [\d.]+% \d+ \d+ 20%", text)
 
 
 def test_json_is_one_object_with_nothing_hidden(terminal: CliRunner, verified: Workspace) -> None:
     told = json.loads(answer(terminal, "--json", "--by", "station"))
     assert list(told) == [
-        "as_of", "by", "days", "groups", "ranks", "revisions", "missing", "waiting", "why_nothing",
+        "as_of", "by", "days", "groups", "ranks", "revisions", "limits", "reliability", "missing",
+        "waiting", "why_nothing",
     ]  # fmt: skip
     assert (told["as_of"], told["by"], told["days"]) == (NOW.isoformat(), "station", None)
     rows = {row["group"]: row for row in told["groups"]}
@@ -92,6 +98,10 @@ def test_json_is_one_object_with_nothing_hidden(terminal: CliRunner, verified: W
     assert sum(rank["observed"] for rank in told["ranks"]) == pytest.approx(1)
     assert told["revisions"]["flip_flop_c"] is None  # not NaN, which is no JSON
     assert told["revisions"]["changes"] == 19 * 24 * 2
+    (limit,) = told["limits"]
+    assert (limit["group"], limit["side"], limit["n"]) == ("roof 1", "above", 20 * 48 - 72)
+    assert limit["brier_low"] < limit["brier"] < limit["brier_high"]
+    assert sum(row["n"] for row in told["reliability"]) == limit["n"]
 
 
 @pytest.mark.parametrize(
