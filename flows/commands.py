@@ -368,14 +368,14 @@ def forecast(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """
     with _flows("forecast", as_of, as_json) as workspace:
         from flows.forecast import forecast_flow
-        from flows.summary import stations
+        from flows.summary import print_forecast
         from flows.words import issue_as_data
 
         issue = _done(forecast_flow(as_of))
     if as_json:
         _print_json(issue_as_data(issue))
         return
-    screen.print(stations(issue))
+    print_forecast(screen, issue)
     screen.print(f"[dim]every lead and quantile:[/dim] {workspace.latest.relative_to(workspace.home)}")
 
 

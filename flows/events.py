@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 if TYPE_CHECKING:  # what serves needs the names, and neither torch nor MLflow
+    from flows.limits import Expected
     from flows.night import Night
     from lstm_model.registry import Entry, Promotion
 
@@ -21,6 +22,7 @@ NAMES = {
     "refused": "nightcast.gate.refused",
     "failed": "nightcast.night.failed",
     "late": "nightcast.readings.late",
+    "limit": "nightcast.limit.expected",
     "trial": "nightcast.trial",
 }
 MODEL_RESOURCE = "nightcast.model.nightcast"
@@ -34,6 +36,7 @@ _TITLES = {
     "refused": "the gate refused a challenger",
     "failed": "a night failed",
     "late": "readings are late",
+    "limit": "a limit is expected to be passed",
     "trial": "a trial",
 }
 _MOST_STATIONS = 5
@@ -177,6 +180,34 @@ def of_late(newest: pd.Series, now: pd.Timestamp, late_hours: float) -> list[Eve
         "late": {str(station): time.isoformat() for station, time in late.items()},
     }
     return [Event("late", {"prefect.resource.id": "nightcast.readings"}, sentence, payload)]
+
+
+def of_limits(expected: Sequence[Expected], standing: int, issued_at: pd.Timestamp, probability: float) -> list[Event]:
+    """Limits that are expected to be passed, and were not before.
+
+    Args:
+        expected: news; the most probable first.
+        standing: how many more are expected that the issue before had told of.
+        issued_at: the forecast's origin.
+        probability: from which on it is told.
+    """
+    if not expected:
+        return []
+    told = "; ".join(map(str, expected[:_MOST_STATIONS]))
+    more = f"; and {len(expected) - _MOST_STATIONS} more" if len(expected) > _MOST_STATIONS else ""
+    before = f" Told before and still expected: {standing} more." if standing else ""
+    sentence = (
+        f"The forecast of {issued_at:%Y-%m-%d %H:%M} UTC expects limits to be passed: {told}{more}.{before} "
+        "`predictions/latest.csv` has every hour's probability; the limits stand in data/stations.csv, and "
+        f"`notify.limit_probability` ({probability:g}) says from when on you are told."
+    )
+    payload = {
+        "issued_at": issued_at.isoformat(),
+        "limit_probability": probability,
+        "expected": [one.as_dict() for one in expected],
+        "standing": standing,
+    }
+    return [Event("limit", {"prefect.resource.id": "nightcast.limits"}, sentence, payload)]
 
 
 def trial() -> Event:

@@ -9,11 +9,13 @@ from prefect import flow
 
 from flows.artifacts import leave_page
 from flows.clock import present, wall_clock
+from flows.limits import news_of_limits
 from flows.naming import named
 from flows.night import Skipped
 from flows.outcome import told
 from flows.pages import forecast_page
 from flows.parameters import Text
+from flows.telling import announce
 from flows.words import issue_in_words
 from lstm_model.errors import HistoryTooShort
 from lstm_model.forecasts import Issue, issue_forecast
@@ -45,6 +47,7 @@ def forecast_flow(as_of: Text = None, promoted: Text = None) -> Issue | Skipped:
         issue = issue_forecast(workspace, present(workspace, as_of), wall_clock())
     except HistoryTooShort as reason:
         return Skipped(str(reason))
+    announce(workspace, *news_of_limits(workspace, issue.forecast))
     issued_at = issue.forecast["issued_at"].iloc[0]
     leave_page("forecast", lambda: _page(workspace, issue, issued_at), f"Issued for {issued_at:%Y-%m-%d %H:%M} UTC")
     return issue

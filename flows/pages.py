@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from flows.keeping import pruning_in_words
+from flows.limits import LIMIT_HEADINGS, limits_table
 from flows.links import run_link, version_link
 from flows.markdown import page, table
 from flows.night import Night
@@ -99,6 +100,8 @@ def forecast_page(issue: Issue, recent: pd.DataFrame, server: ServerSettings) ->
     parts += [f"## The next {span_in_words(issue)}", table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)]
     if (left := len(stations) - _MOST_ROWS) > 0:
         parts.append(f"and {left} more stations, in `predictions/latest.csv`")
+    if limits := limits_table(rows):
+        parts += ["## Limits: the highest chance of passing them", table(LIMIT_HEADINGS, limits[:_MOST_ROWS])]
     return page(parts)
 
 

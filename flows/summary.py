@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.limits import LIMIT_HEADINGS, limits_table
 from flows.night import Night
 from flows.words import (
     SCORE_HEADINGS,
@@ -23,6 +24,8 @@ from flows.words import (
 from lstm_model.forecasts import Issue
 from lstm_model.readings import FileCheck
 from lstm_model.workspace import Workspace
+
+_MOST_LIMITS = 12
 
 
 def print_night(screen: Console, night: Night, workspace: Workspace) -> None:
@@ -43,7 +46,7 @@ def print_night(screen: Console, night: Night, workspace: Workspace) -> None:
     if night.promote is not None and night.promote.summary is not None:
         screen.print(scores(night.promote.summary))
     if night.forecast is not None:
-        screen.print(stations(night.forecast))
+        print_forecast(screen, night.forecast)
         for fault in night.forecast.faults:
             screen.print(f"  {fault}", style="dim", highlight=False, markup=False)
     _print_where_to_look(screen, night, workspace)
@@ -60,6 +63,19 @@ def scores(summary: object) -> Table:
     for row in scores_table(summary):
         table.add_row(*row, style="bold" if row[0] in ("challenger", "champion") else None)
     return table
+
+
+def print_forecast(screen: Console, issue: Issue) -> None:
+    """Print the coming day of every station and, where there are limits, how likely they are passed."""
+    screen.print(stations(issue))
+    if rows := limits_table(issue.forecast):
+        title = "Limits, and the highest chance of passing them"
+        table = Table(*LIMIT_HEADINGS, title=title, title_justify="left", title_style="bold")
+        for row in rows[:_MOST_LIMITS]:
+            table.add_row(*map(Text, row))
+        if (more := len(rows) - _MOST_LIMITS) > 0:
+            table.caption = f"and {more} more limits"
+        screen.print(table)
 
 
 def stations(issue: Issue) -> Table:

@@ -286,11 +286,14 @@ def training_as_data(candidate: Candidate) -> dict[str, Any]:
 
 
 def issue_as_data(issue: Issue) -> dict[str, Any]:
-    """What went out: stations by method, and why better methods did not serve."""
+    """What went out: stations by method, how likely limits are passed, and why better methods did not serve."""
+    from flows.limits import limits_of
+
     return {
         "issued_at": issue.forecast["issued_at"].iloc[0].isoformat(),
         "forecasts": len(issue.forecast),
         "methods": issue.methods,
+        "limits": [one.as_dict() for one in limits_of(issue.forecast)],
         "faults": list(issue.faults),
     }
 

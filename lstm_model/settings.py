@@ -312,7 +312,7 @@ class ServerSettings(Section):
     )
 
 
-Trouble = Literal["failed", "refused", "late", "demoted", "promoted"]
+Trouble = Literal["failed", "refused", "late", "demoted", "limit", "promoted"]
 
 
 class NotifySettings(Section):
@@ -327,11 +327,14 @@ class NotifySettings(Section):
     to: list[str] = Field(default_factory=list, description="addresses that mail goes to")
     sender: str | None = Field(None, description="address that mail comes from; the first of `to` when absent")
     on: list[Trouble] = Field(
-        ["failed", "refused", "late", "demoted"], description="what is told: these, and promoted if you like"
+        ["failed", "refused", "late", "demoted", "limit"], description="what is told: these, and promoted if you like"
     )
     late_hours: Annotated[float, Field(gt=0)] = Field(
         24.0,
         description="a station without a newer reading at night is late; by default two steps where these are more",
+    )
+    limit_probability: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="a station's limit is expected to be passed from this probability on; 1: never told"
     )
 
     @field_validator("webhook")
