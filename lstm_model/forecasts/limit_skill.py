@@ -14,6 +14,8 @@ from lstm_model.forecasts.skill import group_of, in_order
 
 RELIABILITY_EDGES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _BANDED = ("brier", "skill_base_rate")
+_FEWEST_DAYS = 5
+"""Draws of fewer days on which a limit was passed may hold none of them, and then say nothing of skill."""
 
 Array = npt.NDArray[np.float64]
 
@@ -56,8 +58,8 @@ def limit_skill(scores: pd.DataFrame, by: str | None = None, *, seed: int = 0) -
 
     Returns:
         group, side, n (cases), passed (how many), base_rate, brier, skill_base_rate, and the bands `…_low`, `…_high` of
-        these two; NaN where nothing is known, as is skill where a limit was always or never passed. No row where no
-        limit is verified.
+        these two; NaN where nothing is known, as is skill where a limit was always or never passed, and its band where
+        that was not both so on five issue days. No row where no limit is verified.
 
     Raises:
         SettingsError: there is no such group.
@@ -116,16 +118,14 @@ def _brier(probability: pd.Series, passed: pd.Series) -> Array:
 def _statistics(days: pd.DataFrame, seed: int) -> dict[str, float]:
     """Every figure of a group, from its sums by issue day."""
     n, passed, ours, base = (float(days[name].sum()) for name in ("n", "passed", "ours", "base"))
-    brier = _finite(ratio_band(days["ours"].to_numpy(), days["n"].to_numpy(), seed))
-    low, high = _finite(ratio_band(days["ours"].to_numpy(), days["base"].to_numpy(), seed))
+    brier = ratio_band(days["ours"].to_numpy(), days["n"].to_numpy(), seed)
+    skill = float("nan"), float("nan")
+    if min((days["passed"] > 0).sum(), (days["passed"] < days["n"]).sum()) >= _FEWEST_DAYS:
+        low, high = ratio_band(days["ours"].to_numpy(), days["base"].to_numpy(), seed)
+        skill = 1.0 - high, 1.0 - low
     return {
-        "n": int(n), "passed": int(passed), "base_rate": passed / n, "brier": ours / n,
-        "brier_low": float(np.maximum(brier[0], 0.0)), "brier_high": brier[1],
+        "n": int(n), "passed": int(passed), "base_rate": passed / n,
+        "brier": ours / n, "brier_low": float(np.maximum(brier[0], 0.0)), "brier_high": brier[1],
         "skill_base_rate": 1.0 - ours / base if base > 0 else float("nan"),
-        "skill_base_rate_low": 1.0 - high, "skill_base_rate_high": 1.0 - low,
+        "skill_base_rate_low": skill[0], "skill_base_rate_high": skill[1],
     }  # fmt: skip
-
-
-def _finite(band: tuple[float, float]) -> tuple[float, float]:
-    """A band, or NaN: where a limit was passed on few days, some draws hold none of them."""
-    return band if np.isfinite(band).all() else (float("nan"), float("nan"))

@@ -27,9 +27,9 @@ def probability_below(quantiles: Array, limit: Array) -> npt.NDArray[np.float64]
     """How likely the temperature is below a limit.
 
     The distribution is linear from quantile to quantile; a limit on a quantile has its level, one on several that
-    coincide the middle of theirs. Beyond the outermost, its tails go on as they came there: from q90 to q95 the chance
-    of more halves, and it halves again with every further such step. `benchmarks/limits.py` says how this and other
-    tails do on real readings.
+    coincide the middle of theirs. Beyond the outermost its tails are exponential and begin with the density that is
+    there: with every further q95 − q90, the chance of more falls to 1 / e. `benchmarks/limits.py` says how this and
+    other tails do on real readings.
 
     Args:
         quantiles: (..., 7) °C, at `QUANTILES`, rising.
@@ -40,7 +40,7 @@ def probability_below(quantiles: Array, limit: Array) -> npt.NDArray[np.float64]
 
     >>> quantiles = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
     >>> probability_below(quantiles, np.array([3.5, 7.0, 8.0])).round(3).tolist()
-    [0.375, 0.95, 0.975]
+    [0.375, 0.95, 0.982]
     """
     quantiles, limit = np.asarray(quantiles, np.float64), np.asarray(limit, np.float64)
     quantiles = np.broadcast_to(quantiles, (*np.broadcast_shapes(quantiles.shape[:-1], limit.shape), len(_LEVELS)))
@@ -83,5 +83,5 @@ def with_limits(forecast: pd.DataFrame, stations: Mapping[str, Station]) -> pd.D
 
 
 def _tail(distance: Array, scale: Array) -> Array:
-    """The chance of what lies so far beyond the outermost quantile."""
-    return (1.0 - _LEVELS[-1]) * 2.0 ** (-np.maximum(distance, 0.0) / np.maximum(scale, _LEAST_SCALE_C))
+    """The chance of what lies so far beyond the outermost quantile, which is `scale` from its neighbour."""
+    return (1.0 - _LEVELS[-1]) * np.exp(-np.maximum(distance, 0.0) / np.maximum(scale, _LEAST_SCALE_C))

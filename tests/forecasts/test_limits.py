@@ -57,10 +57,14 @@ def test_a_limit_on_a_quantile_has_its_level(quantiles: np.ndarray) -> None:
     assert probability_below(quantiles, quantiles)[alone] == pytest.approx(LEVELS[alone])
 
 
-def test_beyond_the_outermost_quantile_every_further_step_halves_the_chance() -> None:
+def test_beyond_the_outermost_quantile_the_chance_falls_from_the_density_there() -> None:
     quantiles = np.array([-4.0, -3.0, -1.0, 0.0, 2.0, 5.0, 8.0])
-    assert probability_above(quantiles, np.array([8.0, 11.0, 14.0])) == pytest.approx([0.05, 0.025, 0.0125])
-    assert probability_below(quantiles, np.array([-4.0, -5.0])) == pytest.approx([0.05, 0.025])
+    assert probability_above(quantiles, np.array([8.0, 11.0, 14.0])) == pytest.approx(
+        [0.05, 0.05 * np.exp(-1), 0.05 * np.exp(-2)]
+    )
+    assert probability_below(quantiles, np.array([-4.0, -5.0])) == pytest.approx([0.05, 0.05 * np.exp(-1)])
+    near = probability_above(quantiles, np.array([7.97, 8.0, 8.03]))
+    assert -np.diff(near) / 0.03 == pytest.approx([0.05 / 3, 0.05 / 3], rel=0.01)
 
 
 def test_of_a_normal_distribution_it_is_nearly_right() -> None:
