@@ -198,7 +198,7 @@ def of_limits(expected: Sequence[Expected], standing: int, issued_at: pd.Timesta
     before = f" Told before and still expected: {standing} more." if standing else ""
     sentence = (
         f"The forecast of {issued_at:%Y-%m-%d %H:%M} UTC expects limits to be passed: {told}{more}.{before} "
-        "`predictions/latest.csv` has every hour's probability; the limits stand in data/stations.csv, and "
+        "`predictions/latest.csv` has the probability at every lead; the limits stand in data/stations.csv, and "
         f"`notify.limit_probability` ({probability:g}) says from when on you are told."
     )
     payload = {

@@ -76,7 +76,9 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
     if forecast.empty:
         raise HistoryTooShort("no station has a usable reading; there is nothing to forecast from")
     forecast, unwatched = _beside_limits(workspace, forecast)
-    faults += unwatched
+    for fault in unwatched:
+        faults.append(fault)
+        log.warning("%s", fault)
     ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).keep(forecast)
     served = forecast.groupby("method")["station_id"].nunique()
     methods = {str(method): int(count) for method, count in served.items()}

@@ -42,19 +42,16 @@ def probability_below(quantiles: Array, limit: Array) -> npt.NDArray[np.float64]
     >>> probability_below(quantiles, np.array([3.5, 7.0, 8.0])).round(3).tolist()
     [0.375, 0.95, 0.982]
     """
-    quantiles, limit = np.asarray(quantiles, np.float64), np.asarray(limit, np.float64)
-    quantiles = np.broadcast_to(quantiles, (*np.broadcast_shapes(quantiles.shape[:-1], limit.shape), len(_LEVELS)))
-    lower, upto = (quantiles < limit[..., None]).sum(axis=-1), (quantiles <= limit[..., None]).sum(axis=-1)
-    before, after = np.clip(lower - 1, 0, None), np.clip(lower, None, len(_LEVELS) - 1)
-    start, end = (np.take_along_axis(quantiles, at[..., None], axis=-1)[..., 0] for at in (before, after))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = _LEVELS[before] + (limit - start) / (end - start) * (_LEVELS[after] - _LEVELS[before])
-    on_some = (_LEVELS[after] + _LEVELS[np.clip(upto - 1, 0, None)]) / 2
-    below = np.where(upto > lower, on_some, between)
-    below = np.where(upto == 0, _tail(quantiles[..., 0] - limit, quantiles[..., 1] - quantiles[..., 0]), below)
-    above = _tail(limit - quantiles[..., -1], quantiles[..., -1] - quantiles[..., -2])
-    below = np.clip(np.where(lower == len(_LEVELS), 1.0 - above, below), _LEAST, 1.0 - _LEAST)
-    return np.where(np.isnan(quantiles).any(axis=-1) | np.isnan(limit), np.nan, below)
+    shape = np.broadcast_shapes(np.shape(quantiles)[:-1], np.shape(limit))
+    quantiles = np.broadcast_to(np.asarray(quantiles, np.float64), (*shape, len(_LEVELS)))
+    limit = np.broadcast_to(np.asarray(limit, np.float64), shape)
+    under = (quantiles < limit[..., None]).sum(axis=-1)
+    upto = (quantiles <= limit[..., None]).sum(axis=-1)
+    less = _tail(quantiles[..., 0] - limit, quantiles[..., 1] - quantiles[..., 0])
+    more = _tail(limit - quantiles[..., -1], quantiles[..., -1] - quantiles[..., -2])
+    below = np.select([upto == 0, under == len(_LEVELS)], [less, 1.0 - more], _within(quantiles, limit, under, upto))
+    known = np.isfinite(quantiles).all(axis=-1) & np.isfinite(limit)
+    return np.where(known, np.clip(below, _LEAST, 1.0 - _LEAST), np.nan)
 
 
 def probability_above(quantiles: Array, limit: Array) -> npt.NDArray[np.float64]:
@@ -82,6 +79,18 @@ def with_limits(forecast: pd.DataFrame, stations: Mapping[str, Station]) -> pd.D
     return forecast.assign(**added)
 
 
-def _tail(distance: Array, scale: Array) -> Array:
+def _within(
+    quantiles: Array, limit: Array, under: npt.NDArray[np.intp], upto: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """The level of a limit between the outermost quantiles, of which `under` are below it, and `upto` not above."""
+    before, after = np.clip(under - 1, 0, None), np.clip(under, None, len(_LEVELS) - 1)
+    start, end = (np.take_along_axis(quantiles, which[..., None], axis=-1)[..., 0] for which in (before, after))
+    rise = (limit - start) / np.where(end > start, end - start, 1.0)
+    between = _LEVELS[before] + rise * (_LEVELS[after] - _LEVELS[before])
+    on_some = (_LEVELS[after] + _LEVELS[np.clip(upto - 1, 0, None)]) / 2
+    return np.where(upto > under, on_some, between)
+
+
+def _tail(distance: Array, scale: Array) -> npt.NDArray[np.float64]:
     """The chance of what lies so far beyond the outermost quantile, which is `scale` from its neighbour."""
     return (1.0 - _LEVELS[-1]) * np.exp(-np.maximum(distance, 0.0) / np.maximum(scale, _LEAST_SCALE_C))

@@ -52,9 +52,14 @@ def test_trouble_is_told_and_a_receiver_in_trouble_changes_nothing(person: Perso
     with webhook() as hook:
         (person.workspace / "nightcast.toml").write_text(toml.format(url=hook.url))
         assert person.types("ingest", "hand.csv").returncode == 0
+        limits = person.workspace / "data" / "stations.csv"
+        limits.write_text("station_id,limit_above_c\nroof 0,-40\n")
         told = person.types("run")
-    late, failed = hook.got
+        limits.unlink()
+    late, limit, failed = hook.got
     assert (late["event"], failed["event"]) == ("nightcast.readings.late", "nightcast.night.failed")
+    assert limit["event"] == "nightcast.limit.expected" and "roof 0 above -40 °C with >99% for" in limit["text"]
+    assert "roof 0  │ above -40" in told.stdout
     assert late["payload"]["newest"] == end.isoformat() and late["payload"]["stations"] == 1
     assert "ingest failed: source 'attic': no file at" in failed["text"]
     assert "The forecast went out all the same: 1 stations, 1 by climatology." in failed["text"]
