@@ -25,7 +25,7 @@ from flows.words import (
     training_in_words,
     verification_in_words,
 )
-from lstm_model.forecasts import Issue, Verification, verified_skill
+from lstm_model.forecasts import Issue, Verification, limit_reliability, verified_skill
 from lstm_model.registry import Candidate, Entry, MaintenanceReport, Promotion, charts
 from lstm_model.settings import ModelSettings, ServerSettings
 from lstm_model.workspace import Workspace
@@ -125,7 +125,18 @@ def verification_page(report: Verification, scores: pd.DataFrame, days: int) -> 
     parts.append(picture(charts.verified_by_lead(scores), "Mean absolute error by lead time, beside the baselines"))
     parts.append(_by_lead(scores))
     parts.append("Skill is 1 − MAE / persistence's MAE. `nightcast skill --by lead` tells more, with bands.")
+    if len(bins := limit_reliability(scores)):
+        parts += [f"## Limits, passed as often as forecast? Issues of the last {days} days", _reliability(bins)]
     return page(parts)
+
+
+def _reliability(bins: pd.DataFrame) -> str:
+    """What was forecast of limits beside what came."""
+    rows = [
+        (f"{row.low:.0%} … {row.high:.0%}", f"{row.forecast:.1%}", f"{row.observed:.1%}", f"{row.n:,}", f"{row.days:,}")
+        for row in bins.itertuples()
+    ]
+    return table(("chance", "mean forecast", "passed", "cases", "issue days"), rows, numbers_from=0)
 
 
 def _errors(fresh: pd.DataFrame) -> str:

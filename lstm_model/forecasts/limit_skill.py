@@ -9,7 +9,7 @@ import xarray as xr
 from scores.probability import brier_score
 
 from lstm_model.evaluation import ratio_band
-from lstm_model.forecasts.limits import SIDES
+from lstm_model.forecasts.limits import LIMIT_COLUMNS, SIDES
 from lstm_model.forecasts.skill import group_of, in_order
 
 RELIABILITY_EDGES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -24,13 +24,13 @@ def limit_cases(scores: pd.DataFrame) -> pd.DataFrame:
     """Every verified probability, a row for each score and each limit its station had.
 
     Args:
-        scores: rows of the scores table.
+        scores: rows of the scores table; without the columns of limits, there were none.
 
     Returns:
         the scores' columns, their index, and side (above, below), limit_c, probability, and passed: 1.0 where the
         temperature was beyond the limit, 0.0 where it was not, or just on it.
     """
-    parts = []
+    parts, scores = [], scores.reindex(columns=[*dict.fromkeys([*scores.columns, "observed_c", *LIMIT_COLUMNS])])
     for side, sign in zip(SIDES, (1, -1), strict=True):
         rows = scores[scores[f"p_{side}"].notna() & scores["observed_c"].notna()]
         passed = sign * rows["observed_c"] > sign * rows[f"limit_{side}_c"]

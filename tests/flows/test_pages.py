@@ -163,6 +163,14 @@ def test_a_verification_shows_the_worst_first_and_skill_by_lead() -> None:
     spans = rows_below(page, "By lead time")
     assert [row[0] for row in spans] == [f"{hours} h" for hours in range(6, 49, 6)]
     assert spans[0] == ["6 h", "12", "1.25", "1.25", "+50%", "100%"]
+    assert "Limits" not in page
+
+
+def test_a_verification_of_limits_shows_whether_they_were_passed_as_often_as_forecast() -> None:
+    scores = scores_of({"cold room": -0.5}).assign(observed_c=np.where(np.arange(48) < 36, 9.0, 7.0), limit_above_c=8.0)
+    scores = scores.assign(p_above=np.float32(0.75), limit_below_c=np.nan, p_below=np.nan)
+    page = verification_page(Verification(scores, len(scores), 3), scores, 30)
+    assert rows_below(page, "## Limits") == [["70% … 80%", "75.0%", "75.0%", "48", "1"]]
 
 
 def test_lines_keep_the_colours_that_tell_them_apart_in_a_small_picture() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from lstm_model.errors import SettingsError
 from lstm_model.forecasts import limit_cases, limit_reliability, limit_skill
+from lstm_model.forecasts.limits import LIMIT_COLUMNS
 
 FIRST = pd.Timestamp("2024-01-01T00:00Z")
 
@@ -91,7 +92,7 @@ def test_an_honest_forecaster_is_reliable_and_a_bragging_one_is_not() -> None:
 
 def test_without_a_limit_there_is_nothing_to_tell() -> None:
     none = scores_of([("a", 9.0, None, None)])
-    for scores in (none, none.iloc[:0]):
+    for scores in (none, none.iloc[:0], none.drop(columns=[*LIMIT_COLUMNS, "observed_c"])):
         assert limit_skill(scores).empty and limit_reliability(scores).empty
         assert {"brier", "skill_base_rate_high"} <= set(limit_skill(scores).columns)
         assert list(limit_reliability(scores).columns) == ["low", "high", "forecast", "observed", "n", "days"]
