@@ -94,7 +94,7 @@ def _beside_limits(workspace: Workspace, forecast: pd.DataFrame) -> tuple[pd.Dat
         return with_limits(forecast, {}), [f"no limit is watched: {first_line(error)}"]
     limited = {name for name, station in known.items() if station.has_limit}
     faults = [
-        f"{name} has a limit and no forecast: it has no usable reading of the last 30 days"
+        f"{name} has a limit and no forecast: no station of that name has a usable reading of the last 30 days"
         for name in sorted(limited - set(forecast["station_id"]))
     ]
     return with_limits(forecast, known), faults

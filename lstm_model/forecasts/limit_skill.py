@@ -30,7 +30,8 @@ def limit_cases(scores: pd.DataFrame) -> pd.DataFrame:
         the scores' columns, their index, and side (above, below), limit_c, probability, and passed: 1.0 where the
         temperature was beyond the limit, 0.0 where it was not, or just on it.
     """
-    parts, scores = [], scores.reindex(columns=[*dict.fromkeys([*scores.columns, "observed_c", *LIMIT_COLUMNS])])
+    columns = dict.fromkeys([*scores.columns, "observed_c", *LIMIT_COLUMNS])
+    scores, parts = scores.reindex(columns=list(columns)), []
     for side, sign in zip(SIDES, (1, -1), strict=True):
         rows = scores[scores[f"p_{side}"].notna() & scores["observed_c"].notna()]
         passed = sign * rows["observed_c"] > sign * rows[f"limit_{side}_c"]
