@@ -3,9 +3,9 @@
 from lstm_model.forecasts.choice import Wanted
 from lstm_model.forecasts.export import Export, export_forecasts, format_of
 from lstm_model.forecasts.issue import Issue, issue_forecast
-from lstm_model.forecasts.netcdf import Made
 from lstm_model.forecasts.limit_skill import limit_cases, limit_reliability, limit_skill
 from lstm_model.forecasts.limits import probability_above, probability_below
+from lstm_model.forecasts.netcdf import Made
 from lstm_model.forecasts.record import record_verified
 from lstm_model.forecasts.skill import rank_histogram, revisions, verified_skill, without_truth
 from lstm_model.forecasts.store import ForecastStore
