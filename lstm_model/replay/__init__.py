@@ -1,4 +1,4 @@
-"""Stage 7: past nights lived again as they would have been, under several policies side by side."""
+"""Stage 8: past nights lived again as they would have been, under several policies side by side."""
 
 from lstm_model.replay.outcome import Outcome
 from lstm_model.replay.replay import Replay
