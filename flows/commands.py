@@ -83,7 +83,7 @@ def _print_json(data: Any) -> None:
 
 @app.command()
 def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Live one whole night now: ingest, verify, train, promote, forecast.
+    """Live one whole night now: ingest, verify, monitor, train, promote, forecast.
 
     Needs no server. With no sources configured it plays the embedded sample, one day a night.
 
@@ -469,6 +469,27 @@ def export(
 
 
 @app.command()
+def monitor(as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """What every rule of `[monitor]` says: skill, calibration, drift, silent stations, late data. Changes nothing.
+
+    A rule is raised once it was breached tonight and on enough of the nights before; every night looks, tells what is
+    new, and puts a champion whose skill is too low on trial.
+
+    Example: `nightcast monitor`
+    """
+    from flows.clock import present
+    from flows.findings import findings_as_data, print_findings
+    from lstm_model.monitoring import monitor as look
+
+    workspace = Workspace.find()
+    findings = look(workspace, present(workspace, as_of))
+    if as_json:
+        _print_json(findings_as_data(findings))
+    else:
+        print_findings(screen, findings)
+
+
+@app.command()
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="TIME", help="The first night, or its day.")],
     last: Annotated[str, typer.Option("--to", metavar="TIME", help="The last night, or its day.")],
@@ -568,7 +589,7 @@ def _list_changes(as_json: bool) -> None:
     for heading in ("at", "who", "action", "champion", "rule", "why"):
         table.add_column(heading, overflow="fold", no_wrap=heading not in ("who", "why"))
     for row in rows:
-        at, champion = row["at"][:16].replace("T", " "), f"{row['from'] or '–'} ─► {row['to']}"
+        at, champion = row["at"][:16].replace("T", " "), f"{row['from'] or '–'} ─► {row['to'] or '–'}"
         table.add_row(*map(Text, (f"{at}Z", row["who"], row["action"], champion, row["rule"], row["why"])))
     screen.print(table if rows else "the champion never changed")
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ import pandas as pd
 if TYPE_CHECKING:  # what serves needs the names, and neither torch nor MLflow
     from flows.limits import Expected
     from flows.night import Night
-    from lstm_model.registry import Entry, Promotion
+    from lstm_model.monitoring import Finding
+    from lstm_model.registry import Demotion, Entry, Promotion
 
 NAMES = {
     "promoted": "nightcast.champion.promoted",
@@ -23,6 +25,8 @@ NAMES = {
     "failed": "nightcast.night.failed",
     "late": "nightcast.readings.late",
     "limit": "nightcast.limit.expected",
+    "raised": "nightcast.monitor.raised",
+    "cleared": "nightcast.monitor.cleared",
     "trial": "nightcast.trial",
 }
 MODEL_RESOURCE = "nightcast.model.nightcast"
@@ -37,9 +41,13 @@ _TITLES = {
     "failed": "a night failed",
     "late": "readings are late",
     "limit": "a limit is expected to be passed",
+    "raised": "something needs a person",
+    "cleared": "something is well again",
     "trial": "a trial",
 }
 _MOST_STATIONS = 5
+_TOLD_AS_LATE = ("silent", "late")
+"""Rules of monitoring whose stations `nightcast.readings.late` names anyway."""
 _ROUTINE = "equal"
 
 
@@ -99,8 +107,53 @@ def of_promotion(promotion: Promotion, as_of: pd.Timestamp, who: str) -> list[Ev
     return [Event("refused", _model(), sentence, payload, routine=decision.rule == _ROUTINE)]
 
 
+def of_demotion(demotion: Demotion | None) -> list[Event]:
+    """The champion that was demoted in a night, and the predecessor that serves again; nothing where none was."""
+    entry = None if demotion is None else demotion.entry
+    if entry is None or entry.before is None:
+        return []
+    serves = (
+        f"version {entry.champion}, its predecessor, serves again"
+        if entry.champion is not None
+        else "baselines forecast until a challenger passes the gate"
+    )
+    sentence = f"Version {entry.before} is champion no more: {entry.why}; {serves}. `nightcast rollback` undoes it."
+    gone = Event("demoted", _model(), sentence, _gone(entry))
+    if entry.champion is None:
+        return [gone]
+    return [gone, _promoted(entry.champion, entry.before, entry.rule, entry.why, entry.as_of, entry.who, COMING)]
+
+
+def of_findings(findings: Iterable[Finding], as_of: pd.Timestamp) -> list[Event]:
+    """What monitoring says tonight and did not say last night; late readings have an event of their own."""
+    return [
+        _of_finding(finding, as_of)
+        for finding in findings
+        if (finding.newly_raised or finding.newly_cleared) and finding.rule not in _TOLD_AS_LATE
+    ]
+
+
+def _of_finding(finding: Finding, as_of: pd.Timestamp) -> Event:
+    payload = {
+        "rule": finding.rule,
+        "subject": finding.subject,
+        "version": finding.version,
+        "value": finding.value if math.isfinite(finding.value) else None,
+        "limit": finding.limit,
+        "breached": finding.breached,
+        "nights": finding.nights,
+        "as_of": as_of.isoformat(),
+    }
+    resource = {"prefect.resource.id": f"nightcast.monitor.{finding.rule}"}
+    if finding.newly_raised:
+        return Event("raised", resource, f"{finding.rule.capitalize()}: {finding.sentence}.", payload)
+    sentence = f"{finding.rule.capitalize()} is well again: {finding.sentence}."
+    return Event("cleared", resource, sentence, payload)
+
+
 def of_rollback(entry: Entry) -> list[Event]:
     """The champion that was put back, and the version that serves in its place."""
+    assert entry.champion is not None
     came = _promoted(entry.champion, entry.before, entry.rule, entry.why, entry.as_of, entry.who, DUE)
     if entry.before is None:
         return [came]
@@ -108,7 +161,12 @@ def of_rollback(entry: Entry) -> list[Event]:
         f"Version {entry.before} is champion no more: {entry.who} put version {entry.champion} back ({entry.why}). "
         "A second `nightcast rollback` undoes it."
     )
-    payload = {
+    return [Event("demoted", _model(), sentence, _gone(entry)), came]
+
+
+def _gone(entry: Entry) -> dict[str, Any]:
+    """A champion's going, for machines."""
+    return {
         "version": entry.before,
         "to": entry.champion,
         "rule": entry.rule,
@@ -116,7 +174,6 @@ def of_rollback(entry: Entry) -> list[Event]:
         "who": entry.who,
         "as_of": entry.as_of.isoformat(),
     }
-    return [Event("demoted", _model(), sentence, payload), came]
 
 
 def of_night(night: Night) -> list[Event]:

@@ -13,6 +13,7 @@ import pandas as pd
 from lstm_model.errors import NightcastError
 
 if TYPE_CHECKING:
+    from flows.watch import Watch
     from lstm_model.forecasts import Issue, Verification
     from lstm_model.readings import IngestReport
     from lstm_model.registry import Candidate, Promotion
@@ -37,6 +38,7 @@ class Night:
     plays_sample: bool
     ingest: IngestReport | None = None
     verify: Verification | None = None
+    monitor: Watch | None = None
     train: Candidate | None = None
     promote: Promotion | None = None
     forecast: Issue | None = None

@@ -1,4 +1,4 @@
-"""One whole night: ingest, verify, train, promote, forecast. Whatever fails, the forecast goes out."""
+"""One whole night: ingest, verify, monitor, train, promote, forecast. Whatever fails, the forecast goes out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flows.events import NIGHTLY, of_night
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
 from flows.late import late_readings
+from flows.monitor import watch_over
 from flows.naming import named
 from flows.night import Night, Skipped
 from flows.one_night import note_night, one_night
@@ -28,7 +29,7 @@ from lstm_model.workspace import Workspace
 
 @flow(
     name="nightly",
-    description="One whole night: ingest, verify, train, promote, forecast.",
+    description="One whole night: ingest, verify, monitor, train, promote, forecast.",
     flow_run_name=named("nightly", night_to_live),
 )
 @told(night_in_words)
@@ -66,6 +67,7 @@ def _live(workspace: Workspace, night: Night) -> None:
     night.ingest = night.live("ingest", lambda: lived(ingest_flow)(moment))
     announce(workspace, *late_readings(workspace, now))
     night.verify = night.live("verify", lambda: lived(verify_flow)(moment))
+    night.monitor = night.live("monitor", lambda: watch_over(workspace, now))
     night.train = night.live("train", lambda: lived(train_flow)(moment))
     if night.train is not None:
         night.promote = night.live("promote", lambda: lived(promote_flow)(moment, NIGHTLY))

@@ -174,8 +174,8 @@ def _by_lead(scores: pd.DataFrame) -> str:
 
 def rollback_page(entry: Entry, server: ServerSettings) -> str:
     """Who serves again, who stands by, who asked for it and why."""
-    parts = [rollback_in_words(entry), f"Asked for by {entry.who}: {entry.why}.", version_link(server, entry.champion)]
-    return page(parts)
+    parts = [rollback_in_words(entry), f"Asked for by {entry.who}: {entry.why}."]
+    return page([*parts, *([version_link(server, entry.champion)] if entry.champion else [])])
 
 
 def maintenance_page(report: MaintenanceReport) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from flows.findings import watch_as_data, watch_in_words
 from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport, UpsertCounts
 
 if TYPE_CHECKING:  # taking readings in needs words, but neither torch nor MLflow, which take seconds to import
@@ -204,13 +205,15 @@ def night_in_sentences(night: Night) -> dict[str, str]:
         sentences["ingest"] = rows_in_words(night.ingest)
     if night.verify is not None:
         sentences["verify"] = verification_in_words(night.verify)
+    if night.monitor is not None:
+        sentences["monitor"] = watch_in_words(night.monitor)
     if night.train is not None:
         sentences["train"] = training_in_words(night.train)
     if night.promote is not None:
         sentences["promote"] = decision_in_words(night.promote)
     if night.forecast is not None:
         sentences["forecast"] = issue_in_words(night.forecast)
-    steps = ("ingest", "verify", "train", "promote", "forecast")
+    steps = ("ingest", "verify", "monitor", "train", "promote", "forecast")
     return {step: sentences[step] for step in steps if step in sentences}
 
 
@@ -222,6 +225,7 @@ def night_as_data(night: Night) -> dict[str, Any]:
         "plays_sample": night.plays_sample,
         "rows": None if ingest is None else rows_as_data(ingest),
         "verified": None if night.verify is None else len(night.verify.fresh),
+        "monitoring": None if night.monitor is None else watch_as_data(night.monitor),
         "trained_version": None if night.train is None else night.train.version,
         "training_seconds": None if night.train is None else round(night.train.seconds, 3),
         "promotion": None if night.promote is None else promotion_as_data(night.promote),

@@ -288,6 +288,84 @@ class GateSettings(Section):
     significance: Annotated[float, Field(gt=0, lt=0.5)] = Field(0.05, description="level of the paired tests")
 
 
+class RuleSettings(Section):
+    """What every rule of `[monitor]` has: raised if tonight and `breached` of the last `nights` were beyond `limit`."""
+
+    limit: float
+    breached: Annotated[int, Field(ge=1)]
+    nights: Annotated[int, Field(ge=1, le=60)]
+
+    @model_validator(mode="after")
+    def _can_be_raised(self) -> RuleSettings:
+        if self.breached > self.nights:
+            raise ValueError(f"breached = {self.breached} of nights = {self.nights} is never reached; widen `nights`")
+        return self
+
+
+_BREACHED, _NIGHTS = "nights that must breach, tonight among them", "of the last so many"
+_DAYS = "each night looks at the scores of so many days"
+
+
+class SkillRule(RuleSettings):
+    """`[monitor.skill]`: the champion's verified error beside the best baseline's, as a share of what that errs."""
+
+    limit: Annotated[float, Field(gt=-5, lt=1)] = Field(
+        -0.2, description="skill below which a night breaches: 0 is as good as the best baseline"
+    )
+    breached: Annotated[int, Field(ge=1)] = Field(3, description=_BREACHED)
+    nights: Annotated[int, Field(ge=1, le=60)] = Field(4, description=_NIGHTS)
+    days: Annotated[int, Field(ge=1, le=60)] = Field(7, description=_DAYS)
+
+
+class CalibrationRule(RuleSettings):
+    """`[monitor.calibration]`: the share of truth inside the 80 % interval, of everything that was issued."""
+
+    limit: Annotated[float, Field(gt=0, lt=0.8)] = Field(0.15, description="further from 80 % breaches")
+    breached: Annotated[int, Field(ge=1)] = Field(3, description=_BREACHED)
+    nights: Annotated[int, Field(ge=1, le=60)] = Field(4, description=_NIGHTS)
+    days: Annotated[int, Field(ge=1, le=60)] = Field(14, description=_DAYS)
+
+
+class DriftRule(RuleSettings):
+    """`[monitor.drift]`: how far the fleet's readings lie from what is usual at that hour and season."""
+
+    limit: Annotated[float, Field(gt=0)] = Field(2.0, description="so many usual spreads off breaches")
+    breached: Annotated[int, Field(ge=1)] = Field(2, description=_BREACHED)
+    nights: Annotated[int, Field(ge=1, le=60)] = Field(3, description=_NIGHTS)
+    days: Annotated[int, Field(ge=1, le=60)] = Field(5, description="each night looks at the readings of so many days")
+
+
+class SilentRule(RuleSettings):
+    """`[monitor.silent]`: a station without a usable reading while others have some."""
+
+    limit: Annotated[float, Field(gt=0)] = Field(
+        24.0, description="hours; a station's newest reading older than this breaches; by default notify.late_hours"
+    )
+    breached: Annotated[int, Field(ge=1)] = Field(2, description=_BREACHED)
+    nights: Annotated[int, Field(ge=1, le=60)] = Field(3, description=_NIGHTS)
+
+
+class LateRule(RuleSettings):
+    """`[monitor.late]`: no station has a usable reading of late."""
+
+    limit: Annotated[float, Field(gt=0)] = Field(
+        24.0, description="hours; the fleet's newest reading older than this breaches; by default notify.late_hours"
+    )
+    breached: Annotated[int, Field(ge=1)] = Field(2, description=_BREACHED)
+    nights: Annotated[int, Field(ge=1, le=60)] = Field(3, description=_NIGHTS)
+
+
+class MonitorSettings(Section):
+    """`[monitor]`: what is watched every night, and whether a champion that verifiably loses is demoted."""
+
+    demote: bool = Field(True, description="demote a champion that verifiably loses; false: only tell")
+    skill: SkillRule = SkillRule()
+    calibration: CalibrationRule = CalibrationRule()
+    drift: DriftRule = DriftRule()
+    silent: SilentRule = SilentRule()
+    late: LateRule = LateRule()
+
+
 class ScheduleSettings(Section):
     """`[schedule]`: when the deployments run, as cron expressions read in `timezone`; an empty one: not by itself."""
 
@@ -312,7 +390,7 @@ class ServerSettings(Section):
     )
 
 
-Trouble = Literal["failed", "refused", "late", "demoted", "limit", "promoted"]
+Trouble = Literal["failed", "refused", "late", "demoted", "raised", "limit", "promoted", "cleared"]
 
 
 class NotifySettings(Section):
@@ -327,7 +405,8 @@ class NotifySettings(Section):
     to: list[str] = Field(default_factory=list, description="addresses that mail goes to")
     sender: str | None = Field(None, description="address that mail comes from; the first of `to` when absent")
     on: list[Trouble] = Field(
-        ["failed", "refused", "late", "demoted", "limit"], description="what is told: these, and promoted if you like"
+        ["failed", "refused", "late", "demoted", "raised", "limit"],
+        description="what is told: these, and promoted or cleared if you like",
     )
     late_hours: Annotated[float, Field(gt=0)] = Field(
         24.0,
@@ -368,6 +447,7 @@ class Settings(Section):
     quality: QualitySettings = QualitySettings()
     model: ModelSettings = ModelSettings()
     gate: GateSettings = GateSettings()
+    monitor: MonitorSettings = MonitorSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     server: ServerSettings = ServerSettings()
     notify: NotifySettings = NotifySettings()
@@ -387,6 +467,13 @@ class Settings(Section):
         two_steps = 2 * self.model.step / pd.Timedelta("1h")
         if "late_hours" not in self.notify.model_fields_set and two_steps > self.notify.late_hours:
             object.__setattr__(self, "notify", self.notify.model_copy(update={"late_hours": two_steps}))
+        rules = {"silent": self.monitor.silent, "late": self.monitor.late}
+        by_hours = {
+            name: rule.model_copy(update={"limit": self.notify.late_hours})
+            for name, rule in rules.items()
+            if "limit" not in rule.model_fields_set
+        }
+        object.__setattr__(self, "monitor", self.monitor.model_copy(update=by_hours))
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from lstm_model.evaluation.backtest import Backtest, Method, from_its_end, run_b
 from lstm_model.evaluation.bands import ratio_band
 from lstm_model.evaluation.baselines import BASELINES, Baseline, fit_baselines
 from lstm_model.evaluation.gate import Decision, Evidence, decide
+from lstm_model.evaluation.retrial import Judgement, retry_champion
 from lstm_model.evaluation.scores import crps_from_quantiles, pit_from_quantiles
 from lstm_model.evaluation.trial import Champion, Window, backtest_in_window, gate_window, hold_trial, living_panel
 
@@ -14,6 +15,7 @@ __all__ = [
     "Champion",
     "Decision",
     "Evidence",
+    "Judgement",
     "Method",
     "Window",
     "backtest_in_window",
@@ -26,5 +28,6 @@ __all__ = [
     "living_panel",
     "pit_from_quantiles",
     "ratio_band",
+    "retry_champion",
     "run_backtest",
 ]

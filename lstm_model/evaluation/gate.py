@@ -69,7 +69,7 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
     """Judge a challenger. The first rule that applies decides; a missing number refuses."""
     return (
         _unfit(evidence, settings)
-        or _against_baselines(evidence, settings)
+        or against_baselines(evidence, settings)
         or _dishonest(evidence)
         or _against_champion(evidence, settings)
     )
@@ -79,6 +79,11 @@ def _unfit(evidence: Evidence, settings: GateSettings) -> Decision | None:
     """Reasons to refuse before any comparison."""
     if not evidence.challenger_finite:
         return _refuse("not_finite", "the challenger's forecasts are not all finite numbers")
+    return untrusted(evidence, settings)
+
+
+def untrusted(evidence: Evidence, settings: GateSettings) -> Decision | None:
+    """Why nobody can be judged on this window, or None."""
     if evidence.origins < settings.min_origins:
         return _refuse(
             "too_few_origins", f"only {evidence.origins} origins to judge on, {settings.min_origins} are needed"
@@ -116,7 +121,8 @@ def _unfit(evidence: Evidence, settings: GateSettings) -> Decision | None:
     return None
 
 
-def _against_baselines(evidence: Evidence, settings: GateSettings) -> Decision | None:
+def against_baselines(evidence: Evidence, settings: GateSettings) -> Decision | None:
+    """Why the challenger is no better than what needs no training, or None."""
     mine = evidence.crps[CHALLENGER]
     for baseline in BEATEN_BY_POINT_ESTIMATE:
         theirs = evidence.crps[baseline]

@@ -13,7 +13,7 @@ CHAMPION = "champion"
 class Finding:
     """One rule about one subject.
 
-    rule: skill, predecessor, calibration, drift, silent or late.
+    rule: skill, calibration, drift, silent or late.
     subject: `fleet`, `champion`, or a station.
     value: what was seen tonight, in the rule's unit; NaN where nothing was.
     limit: what it is held against.
@@ -22,6 +22,7 @@ class Finding:
     raised: it was passed tonight and often enough before: a person should look.
     newly_raised: raised, and not so last night. newly_cleared: raised last night, and not any more.
     sentence: what, and the way out.
+    version: the version that it is about, where it is about one.
     """
 
     rule: str
@@ -34,29 +35,59 @@ class Finding:
     newly_raised: bool
     newly_cleared: bool
     sentence: str
+    version: str | None = None
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What hysteresis makes of a rule's nights: how many breached it, whether it is raised, and was last night."""
+class Stand:
+    """What hysteresis makes of a rule's nights: how many breached, whether it is raised, and whether it was before."""
 
     breached: int
     raised: bool
     raised_before: bool
 
 
-def stands(breaches: Sequence[bool], least: int, nights: int) -> Standing:
-    """Raised if tonight and at least so many of the last nights breached.
+def stand(tonight: Sequence[bool], last_night: Sequence[bool], least: int, nights: int) -> Stand:
+    """Raised if the latest night and at least so many of the last ones breached.
+
+    A night about which nothing is known did not breach.
 
     Args:
-        breaches: tonight's first, then the night before, and so on; a night about which nothing is known did not
-            breach.
+        tonight: whether each night breached, tonight first, as seen tonight.
+        last_night: the same without tonight, as seen last night.
         least: how many must have breached.
         nights: of how many.
 
-    >>> stands([True, True, False, True, False, False], least=3, nights=5)
-    Standing(breached=3, raised=True, raised_before=False)
+    >>> stand([True, True, False, True], [True, False, True], least=3, nights=4)
+    Stand(breached=3, raised=True, raised_before=False)
     """
-    tonight, before = (tuple(breaches[first : first + nights]) for first in (0, 1))
-    raised, raised_before = (bool(some) and bool(some[0]) and sum(some) >= least for some in (tonight, before))
-    return Standing(sum(map(bool, tonight)), raised, raised_before)
+    raised, raised_before = (any(seen[:1]) and sum(map(bool, seen[:nights])) >= least for seen in (tonight, last_night))
+    return Stand(sum(map(bool, tonight[:nights])), raised, raised_before)
+
+
+def finding(
+    rule: str,
+    subject: str,
+    value: float,
+    limit: float,
+    nights: int,
+    stood: Stand,
+    *,
+    well: str,
+    alarm: str,
+    version: str | None = None,
+) -> Finding:
+    """A finding, with the sentence that fits: `alarm` where it is raised, else `well`."""
+    return Finding(
+        rule=rule,
+        subject=subject,
+        value=value,
+        limit=limit,
+        breached=stood.breached,
+        nights=nights,
+        raised=stood.raised,
+        newly_raised=stood.raised and not stood.raised_before,
+        newly_cleared=stood.raised_before and not stood.raised,
+        sentence=alarm if stood.raised else well,
+        version=version,
+    )

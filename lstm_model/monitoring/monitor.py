@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import logging
 
+import pandas as pd
+import pyarrow.dataset as ds
+
+from lstm_model.errors import first_line
+from lstm_model.forecasts import ForecastStore
+from lstm_model.forecasts.store import micros
+from lstm_model.monitoring import inputs, verified
 from lstm_model.monitoring.finding import Finding
+from lstm_model.monitoring.verified import Reign
+from lstm_model.readings import ReadingsStore
+from lstm_model.readings.usual import UsualFile
+from lstm_model.registry import Entry, PromotionLog, find_version, has_tracking, open_tracking
 from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.monitor")
 
 
 def monitor(workspace: Workspace, now: pd.Timestamp) -> tuple[Finding, ...]:
@@ -20,4 +33,55 @@ def monitor(workspace: Workspace, now: pd.Timestamp) -> tuple[Finding, ...]:
     Returns:
         The raised ones first. Empty where there is nothing to look at yet.
     """
-    return ()
+    settings = workspace.settings
+    reign, reign_before = _reigns(workspace, now)
+    readings = ReadingsStore(workspace.readings).read(
+        now,
+        since=now - pd.Timedelta(days=inputs.days_needed(settings.monitor)),
+        columns=inputs.COLUMNS,
+        ordered=False,
+    )
+    found = [
+        *verified.verified_findings(_scores(workspace, now), now, reign, reign_before, settings.monitor),
+        *inputs.input_findings(
+            readings, now, UsualFile.read(workspace.usual).usual, settings.model.step, settings.monitor
+        ),
+    ]
+    return in_order(found)
+
+
+def in_order(found: list[Finding]) -> tuple[Finding, ...]:
+    """The raised ones first, then those just cleared."""
+    return tuple(sorted(found, key=lambda one: (not one.raised, not one.newly_cleared)))
+
+
+def _scores(workspace: Workspace, now: pd.Timestamp) -> pd.DataFrame:
+    """Scores of the days that are looked at; files of other days are not opened."""
+    settings = workspace.settings
+    since = now - pd.Timedelta(days=verified.days_needed(settings.monitor))
+    first = since - settings.model.horizon_time - pd.Timedelta("1D")  # an issue of then is valid until later
+    wanted = (ds.field("issue_date") >= f"{first:%Y-%m-%d}") & (ds.field("issue_date") <= f"{now:%Y-%m-%d}")
+    wanted &= (ds.field("valid_at") > micros(since)) & (ds.field("valid_at") <= micros(now))
+    store = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
+    return store.read_scores(list(verified.COLUMNS), where=wanted)
+
+
+def _reigns(workspace: Workspace, now: pd.Timestamp) -> tuple[Reign, Reign]:
+    """Who is champion tonight, and who was when last night was watched; nobody where the registry cannot be read."""
+    entries = [entry for entry in PromotionLog(workspace).entries() if entry.as_of <= now]
+    try:
+        champion = find_version(open_tracking(workspace), "champion") if has_tracking(workspace) else None
+    except Exception as error:  # a damaged database speaks in many tongues
+        log.warning("the champion is not watched, the model registry cannot be read: %s", first_line(error))
+        return Reign(), Reign()
+    step = workspace.settings.model.step
+    tonight = _reign_of(None if champion is None else champion.version, entries, step)
+    earlier = [entry for entry in entries if entry.as_of < now - pd.Timedelta("1D")]
+    changed = [entry for entry in entries if now - pd.Timedelta("1D") <= entry.as_of < now]
+    return tonight, _reign_of(changed[0].before, earlier, step) if changed else tonight
+
+
+def _reign_of(champion: str | None, entries: list[Entry], step: pd.Timedelta) -> Reign:
+    """A champion, and since when it is one by the log's entries; its first forecast is of the step that began then."""
+    came = [entry.as_of for entry in entries if entry.champion == champion]
+    return Reign(champion, came[-1].floor(step) if came and champion is not None else None)

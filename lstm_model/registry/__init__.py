@@ -1,6 +1,7 @@
 """Stage 5: MLflow. Runs, the packaged model, versions, and the aliases champion, challenger and previous."""
 
 from lstm_model.registry.candidate import Candidate, train_candidate
+from lstm_model.registry.demotion import Demotion, demote_champion
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
 from lstm_model.registry.promotion_log import Entry, PromotionLog
 from lstm_model.registry.prune import Pruning, prune
@@ -25,6 +26,7 @@ __all__ = [
     "EXPERIMENT",
     "MODEL",
     "Candidate",
+    "Demotion",
     "Entry",
     "MaintenanceReport",
     "Promotion",
@@ -35,6 +37,7 @@ __all__ = [
     "Version",
     "as_champion",
     "check_same_task",
+    "demote_champion",
     "find_version",
     "has_tracking",
     "list_versions",

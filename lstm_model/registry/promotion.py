@@ -28,14 +28,11 @@ from lstm_model.registry.succession import (
 )
 from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
 from lstm_model.registry.tryout import try_forecast
-from lstm_model.registry.versions import Version, as_champion, list_versions, load_forecaster
+from lstm_model.registry.versions import Version, as_champion, list_versions, load_forecaster, verified_crps
 from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.promote")
-
-_DAYS_TO_TELL = 14
-"""Forecasts verified over fewer days have met one spell of weather, and say little of the next."""
 
 
 @dataclass(frozen=True)
@@ -193,9 +190,7 @@ def _loaded(
     version: Version, since: pd.Timestamp, now: pd.Timestamp, settings: ModelSettings, stations: tuple[str, ...]
 ) -> Champion:
     """The champion, ready to be judged, or why it is not; its age counts from `since`."""
-    told = version.verified
-    verified = math.nan if told is None or told.days < _DAYS_TO_TELL else told.crps
-    return as_champion(partial(load_forecaster, version, now), now - since, settings, stations, verified)
+    return as_champion(partial(load_forecaster, version, now), now - since, settings, stations, verified_crps(version))
 
 
 def _blank_evidence() -> Evidence:

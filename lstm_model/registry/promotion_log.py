@@ -14,7 +14,7 @@ import pandas as pd
 
 from lstm_model.workspace import Workspace
 
-PROMOTE, ROLLBACK = "promote", "rollback"
+PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
 PROMOTIONS_FILE = "promotions.jsonl"
 
 
@@ -24,8 +24,9 @@ class Entry:
 
     at: when it was taken, by the clock on the wall; as_of: the night it was taken in.
     who: `nightly`, or the account that asked for it.
-    action: promote or rollback.
-    before: the version that was champion, None if there was none; champion: the one that is from now on.
+    action: promote, rollback or demote.
+    before: the version that was champion, None if there was none; champion: the one that is from now on, None where
+        a demotion leaves nobody.
     rule, why: what decided, and the reason in a sentence.
     evidence: the gate's numbers; None where no trial was held.
     """
@@ -35,7 +36,7 @@ class Entry:
     who: str
     action: str
     before: str | None
-    champion: str
+    champion: str | None
     rule: str
     why: str
     evidence: Mapping[str, Any] | None = None
@@ -43,7 +44,7 @@ class Entry:
     @property
     def name(self) -> str:
         """What tells this entry from the one before it."""
-        return f"{self.at.isoformat()} {self.action} {self.before or 'nobody'} to {self.champion}"
+        return f"{self.at.isoformat()} {self.action} {self.before or 'nobody'} to {self.champion or 'nobody'}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; a number that is none is null."""

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from lstm_model.errors import NightcastError, SettingsError
 from lstm_model.evaluation.gate import CHAMPION
-from lstm_model.registry.promotion_log import ROLLBACK, Entry, PromotionLog
+from lstm_model.registry.promotion_log import DEMOTE, ROLLBACK, Entry, PromotionLog
 from lstm_model.registry.succession import PREVIOUS, change_champion, finish, lease
 from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
 from lstm_model.registry.tryout import try_forecast
@@ -29,7 +29,7 @@ def roll_back(
         now: the night; the version must be able to forecast from its readings.
         at: the clock on the wall.
         who: asked for it.
-        to: the version; the one `previous` points to when None.
+        to: the version; the one `previous` points to, or that was demoted last, when None.
         why: the reason, for the log.
 
     Returns:
@@ -49,7 +49,7 @@ def roll_back(
             return finished  # the same rollback, asked for again after a kill
         versions = list_versions(client)
         champion = next((version for version in versions if CHAMPION in version.aliases), None)
-        chosen = _previous(versions) if to is None else _named(client, versions, to)
+        chosen = _one_before(promotions, versions) if to is None else _named(client, versions, to)
         if chosen == champion:
             raise SettingsError(
                 f"version {chosen.version} is the champion already; `nightcast models` lists the others"
@@ -62,9 +62,12 @@ def roll_back(
     return entry
 
 
-def _previous(versions: list[Version]) -> Version:
+def _one_before(promotions: PromotionLog, versions: list[Version]) -> Version:
+    """The version that `previous` points to; after a demotion, which leaves no such alias, the one demoted."""
+    last = promotions.last()
+    demoted = last.before if last is not None and last.action == DEMOTE else None
     for version in versions:
-        if PREVIOUS in version.aliases:
+        if PREVIOUS in version.aliases or version.version == demoted:
             return version
     raise NightcastError("there is no previous champion; name a version: nightcast rollback --to VERSION")
 

@@ -21,7 +21,7 @@ from lstm_model.errors import NightcastError
 from lstm_model.evaluation import Decision
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.registry.card import write_card
-from lstm_model.registry.promotion_log import PROMOTE, ROLLBACK, Entry, PromotionLog, plain
+from lstm_model.registry.promotion_log import DEMOTE, PROMOTE, ROLLBACK, Entry, PromotionLog, plain
 from lstm_model.registry.tracking import MODEL, open_tracking
 from lstm_model.registry.versions import Version, list_versions
 from lstm_model.workspace import Workspace
@@ -29,6 +29,7 @@ from lstm_model.workspace import Workspace
 PREVIOUS = "previous"
 PATIENCE = 120.0  # seconds that training waits for a promotion to end
 _IN_PLACE = "last_promotion"
+DEMOTED = "demoted"
 
 log = logging.getLogger("nightcast.promote")
 
@@ -78,7 +79,8 @@ def finish(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
     """The same for one who holds the lease; returns the entry that was finished now."""
     entry = unfinished(client, promotions)
     if entry is not None:
-        log.warning("finishing an interrupted %s: version %s becomes champion", entry.action, entry.champion)
+        comes = "nobody" if entry.champion is None else f"version {entry.champion}"
+        log.warning("finishing an interrupted %s: %s becomes champion", entry.action, comes)
         carry_out(client, entry)
     return entry
 
@@ -88,7 +90,7 @@ def unfinished(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
     entry = promotions.last()
     if entry is None or client.get_registered_model(MODEL).tags.get(_IN_PLACE) == entry.name:
         return None
-    if entry.champion in {version.version for version in list_versions(client)}:
+    if entry.champion is None or entry.champion in {version.version for version in list_versions(client)}:
         return entry
     log.warning("version %s, champion by the promotion log, is gone; aliases stay as they are", entry.champion)
     return None
@@ -100,11 +102,14 @@ def carry_out(client: MlflowClient, entry: Entry) -> None:
     `champion` moves first: at every instant it points to a version that was tried, and `previous` is another one but
     for the moment in which a rollback swaps the two.
     """
-    if entry.action == PROMOTE:
+    versions = {version.version for version in list_versions(client)}
+    if entry.action == PROMOTE and entry.champion is not None:
         tag_decision(client, entry.champion, Decision(True, entry.rule, entry.why), entry.evidence)
+    elif entry.action == DEMOTE and entry.before in versions:
+        tag_decision(client, entry.before, Decision(False, entry.rule, entry.why), entry.evidence, DEMOTED)
     before = standing_aliases(client)
     after = aliases_after(entry, before)
-    if after.get(PREVIOUS) not in {version.version for version in list_versions(client)}:
+    if after.get(PREVIOUS) not in versions:
         after.pop(PREVIOUS, None)
     for alias in (CHAMPION, PREVIOUS, CHALLENGER):
         if alias not in after and alias in before:
@@ -122,16 +127,24 @@ def standing_aliases(client: MlflowClient) -> dict[str, str]:
 def aliases_after(entry: Entry, aliases: Mapping[str, str]) -> dict[str, str]:
     """The aliases that an entry leaves behind; the version that was champion stands by, and nobody has two.
 
+    One that was demoted does not stand by: only a person puts it back.
+
     >>> night = pd.Timestamp("2024-03-20T00:00Z")
     >>> entry = Entry(night, night, "nightly", "promote", "1", "2", "refresh", "fresh beats stale")
     >>> aliases_after(entry, {"champion": "1", "challenger": "2"})
     {'champion': '2', 'previous': '1'}
     """
     after = {**aliases, CHAMPION: entry.champion}
-    if entry.before is not None:
+    if entry.action == DEMOTE:
+        after.pop(PREVIOUS, None)
+    elif entry.before is not None:
         after[PREVIOUS] = entry.before
     taken = {PREVIOUS: (entry.champion,), CHALLENGER: (entry.champion, entry.before)}
-    return {alias: version for alias, version in after.items() if version not in taken.get(alias, ())}
+    return {
+        alias: version
+        for alias, version in after.items()
+        if version is not None and version not in taken.get(alias, ())
+    }
 
 
 def champion_since(promotions: PromotionLog, champion: Version) -> pd.Timestamp:
@@ -142,10 +155,16 @@ def champion_since(promotions: PromotionLog, champion: Version) -> pd.Timestamp:
     return max(champion.lived_at, last.as_of)
 
 
-def tag_decision(client: MlflowClient, version: str, decision: Decision, evidence: Mapping[str, Any] | None) -> None:
-    """Write decision, reason and numbers onto the version and onto its run."""
+def tag_decision(
+    client: MlflowClient,
+    version: str,
+    decision: Decision,
+    evidence: Mapping[str, Any] | None,
+    told: str | None = None,
+) -> None:
+    """Write decision, reason and numbers onto the version and onto its run; `told` names the decision otherwise."""
     tags = {
-        "decision": "promoted" if decision.promote else "refused",
+        "decision": told or ("promoted" if decision.promote else "refused"),
         "rule": decision.rule,
         "reason": decision.reason,
         "evidence": json.dumps(plain(evidence), default=str)[:5000],

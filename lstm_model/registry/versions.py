@@ -21,6 +21,8 @@ from lstm_model.settings import ModelSettings
 
 ALIASES = ("champion", "challenger", "previous")
 FORECASTER_ARTIFACT = "forecaster"
+_DAYS_TO_TELL = 14
+"""Forecasts verified over fewer days have met one spell of weather, and say little of the next."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,12 @@ def saved_forecaster(version: str) -> Path:
     except (MlflowException, OSError) as error:
         raise ModelUnavailable(f"version {version}: its files are not to be had: {error}") from error
     return Path(folder) / "artifacts" / FORECASTER_ARTIFACT
+
+
+def verified_crps(version: Version) -> float:
+    """CRPS of the forecasts that a version issued, °C; NaN while they are of too few days."""
+    told = version.verified
+    return math.nan if told is None or told.days < _DAYS_TO_TELL else told.crps
 
 
 def as_champion(

@@ -1,0 +1,52 @@
+"""The step of a night that looks at what was verified and what came in, tells what is new, and acts on it.
+
+No flow of its own: it takes a second, leaves its page with the night's run, and whatever goes wrong in it is a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+
+from flows.artifacts import leave_page
+from flows.clock import wall_clock
+from flows.events import NIGHTLY, of_demotion, of_findings
+from flows.findings import findings_page, watch_in_words
+from flows.telling import announce
+from flows.watch import Watch
+from lstm_model.errors import first_line
+from lstm_model.monitoring import Finding, monitor
+from lstm_model.registry import Demotion, demote_champion
+from lstm_model.workspace import Workspace
+
+log = logging.getLogger("nightcast.monitor")
+
+
+def watch_over(workspace: Workspace, now: pd.Timestamp) -> Watch:
+    """Look at everything, put a champion that verifiably loses on trial, and tell what is new; never raises."""
+    faults: list[str] = []
+    findings: tuple[Finding, ...] = ()
+    demotion: Demotion | None = None
+    try:
+        findings = monitor(workspace, now)
+        demotion = _on_trial(workspace, now, findings)
+    except Exception as error:  # what only watches must not keep a night from its forecast
+        faults.append(f"{type(error).__name__}: {first_line(error)}")
+        log.warning("monitoring failed, the night goes on: %s", faults[-1], exc_info=error)
+    watch = Watch(findings, demotion, tuple(faults))
+    leave_page("monitoring", lambda: findings_page(watch), watch_in_words(watch))
+    announce(workspace, *of_findings(findings, now), *of_demotion(demotion))
+    return watch
+
+
+def _on_trial(workspace: Workspace, now: pd.Timestamp, findings: tuple[Finding, ...]) -> Demotion | None:
+    """The trial of a champion whose skill is too low, if there is one to hold."""
+    for finding in findings:
+        if finding.rule == "skill" and finding.raised and finding.version and workspace.settings.monitor.demote:
+            doubt = (
+                f"verified skill {finding.value:+.0%}, and under {finding.limit:+.0%} on {finding.breached} of "
+                f"{finding.nights} nights"
+            )
+            return demote_champion(workspace, now, at=wall_clock(), who=NIGHTLY, doubt=doubt, champion=finding.version)
+    return None
