@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import pandas as pd
 import pyarrow.dataset as ds
@@ -14,8 +15,9 @@ from lstm_model.monitoring import inputs, verified
 from lstm_model.monitoring.finding import Finding
 from lstm_model.monitoring.verified import Reign
 from lstm_model.readings import ReadingsStore
-from lstm_model.readings.usual import UsualFile
+from lstm_model.readings.usual import Usual, UsualFile
 from lstm_model.registry import Entry, PromotionLog, find_version, has_tracking, open_tracking
+from lstm_model.settings import Settings
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.monitor")
@@ -34,24 +36,38 @@ def monitor(workspace: Workspace, now: pd.Timestamp) -> tuple[Finding, ...]:
         The raised ones first. Empty where there is nothing to look at yet.
     """
     settings = workspace.settings
-    reign, reign_before = _reigns(workspace, now)
     readings = ReadingsStore(workspace.readings).read(
         now,
         since=now - pd.Timedelta(days=inputs.days_needed(settings.monitor)),
         columns=inputs.COLUMNS,
         ordered=False,
     )
+    usual = UsualFile.read(workspace.usual).usual
+    return findings_of(_scores(workspace, now), readings, now, _reigns(workspace, now), usual, settings)
+
+
+def findings_of(
+    scores: pd.DataFrame,
+    readings: pd.DataFrame,
+    now: pd.Timestamp,
+    reigns: tuple[Reign, Reign],
+    usual: Mapping[str, Usual],
+    settings: Settings,
+) -> tuple[Finding, ...]:
+    """What every rule says, the raised ones first, then those just cleared.
+
+    Args:
+        scores: recent rows of the scores table.
+        readings: recent usable readings, with `ingested_at`.
+        now: the night.
+        reigns: who is champion, and who was when last night was watched.
+        usual: what is usual at each station.
+        settings: of the workspace.
+    """
     found = [
-        *verified.verified_findings(_scores(workspace, now), now, reign, reign_before, settings.monitor),
-        *inputs.input_findings(
-            readings, now, UsualFile.read(workspace.usual).usual, settings.model.step, settings.monitor
-        ),
+        *verified.verified_findings(scores, now, *reigns, settings.monitor),
+        *inputs.input_findings(readings, now, usual, settings.model.step, settings.monitor),
     ]
-    return in_order(found)
-
-
-def in_order(found: list[Finding]) -> tuple[Finding, ...]:
-    """The raised ones first, then those just cleared."""
     return tuple(sorted(found, key=lambda one: (not one.raised, not one.newly_cleared)))
 
 

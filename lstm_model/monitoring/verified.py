@@ -50,6 +50,8 @@ def verified_findings(
         last_reign: who was when last night was watched.
         settings: limits and hysteresis.
     """
+    if scores.empty:
+        return []
     day = ((now - scores["valid_at"]) // _DAY).to_numpy(np.int64)  # 0: within the last 24 hours
     span = days_needed(settings)
     within = (day >= 0) & (day < span)
@@ -128,8 +130,6 @@ def _means(values: Array, day: Days, counted: npt.NDArray[np.bool_], days: int, 
 
 def _calibration(scores: pd.DataFrame, day: Days, rule: CalibrationRule) -> list[Finding]:
     """Of everything that was issued, whoever made it: that is what people act on."""
-    if scores.empty:
-        return []
     covered = scores["covered_80"].to_numpy(np.float64)
     shares = _means(covered, day, np.isfinite(covered), rule.days, rule.nights + 1)
     breaches = list(np.abs(shares - PROMISED) > rule.limit)

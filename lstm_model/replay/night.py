@@ -15,8 +15,20 @@ import numpy as np
 import pandas as pd
 
 from lstm_model.errors import HistoryTooShort, NightcastError
-from lstm_model.evaluation import Evidence, decide, fit_baselines, from_its_end, gate_window, hold_trial, living_panel
+from lstm_model.evaluation import (
+    Champion,
+    Evidence,
+    Judgement,
+    decide,
+    fit_baselines,
+    from_its_end,
+    gate_window,
+    hold_trial,
+    living_panel,
+    retry_champion,
+)
 from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, finite, rows_of, serve
+from lstm_model.monitoring import Finding
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.panel import Panel
@@ -52,6 +64,10 @@ class Standing:
             after = replace(after, champion=tonight, previous=self.champion or self.previous)
         return after
 
+    def demoted(self, *, to_predecessor: bool) -> Standing:
+        """Who serves once the champion was demoted, who then stands by nowhere."""
+        return replace(self, champion=self.previous if to_predecessor else None, previous=None)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -68,6 +84,8 @@ class Lived:
     """A night that was lived again.
 
     rule, reason: the gate's decision, or why there was no trial. seconds: what each step cost.
+    findings: what monitoring had raised, or just cleared. trial: what came of the champion's, where it held one;
+    demoted: whether it went.
     """
 
     night: pd.Timestamp
@@ -77,6 +95,9 @@ class Lived:
     reason: str
     standing: Standing
     seconds: dict[str, float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    trial: str | None = None
+    demoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +164,23 @@ class Night:
             champion = as_champion(partial(self._load, standing), age, self._settings.model, window.panel.stations)
         evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
         return evidence
+
+    def retry(self, standing: Standing) -> Judgement:
+        """Put the champion on trial, its predecessor and the baselines standing ready."""
+        settings = self._settings
+        window = gate_window(self._readings, settings, self._night)
+
+        def ready(key: str) -> Champion:
+            age = self._night - night_of(key)
+            return as_champion(partial(self._load, key), age, settings.model, window.panel.stations)
+
+        champion = Champion(None, pd.Timedelta(0)) if standing.champion is None else ready(standing.champion)
+        if champion.forecaster is None:
+            return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({champion.fault})")
+        rival = None if standing.previous is None else ready(standing.previous).forecaster
+        horizon = settings.model.horizon
+        judgement, _ = retry_champion(window, champion, rival, self._night, horizon, settings.gate)
+        return judgement
 
     def forecasts(self, standing: Standing) -> pd.DataFrame:
         """What every policy, every baseline and the newest ridge alone say tonight.

@@ -23,11 +23,14 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from lstm_model.errors import NightcastError
+from lstm_model.evaluation import Judgement
+from lstm_model.monitoring import Finding
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, SampleArrivals
 from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, seen_by, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
+from lstm_model.replay.watching import Watching
 from lstm_model.whole import write_text_whole, write_whole
 from lstm_model.workspace import Workspace
 
@@ -60,6 +63,7 @@ class Replay:
         self._store = ReadingsStore(self._copy.readings)
         self._models, self._records = self.folder / "models", self.folder / "nights"
         self._arrivals = SampleArrivals() if workspace.settings.plays_sample else Arrivals.of(_kept(workspace))
+        self._watching = Watching(self.folder, self._store, workspace.settings)
         self._stations_file = workspace.home / "data" / "stations.csv"
 
     def live(self, on_night: Callable[[Lived], None] | None = None) -> Outcome:
@@ -76,39 +80,63 @@ class Replay:
             return self._meet_truth(self._live_all(on_night))
 
     def _live_all(self, on_night: Callable[[Lived], None] | None) -> list[Lived]:
-        lived, standing = [], Standing()
+        lived: list[Lived] = []
         with self._trainers() as train:
             for begun in _ahead(starmap(train, self._arrived_by_night()), 2 * self._jobs):
-                done = self._record_of(begun.night) or self._live(begun, standing)
+                done = self._record_of(begun.night) or self._live(begun, lived)
                 lived.append(done)
-                standing = done.standing
                 if on_night is not None:
                     on_night(done)
         return lived
 
     # ── one night ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _live(self, begun: Begun, before: Standing) -> Lived:
+    def _live(self, begun: Begun, lived: list[Lived]) -> Lived:
         trained, night, seconds = begun.training.result(), begun.night, {"ingest": begun.ingest_seconds}
         seconds["train"] = trained.seconds
         readings = seen_by(self._store, begun.readings_version, night)
         then = Night(readings, night, self._settings, self._models)
+        began = time.perf_counter()
+        findings, judgement, before = self._watch(begun, then, readings, lived)
+        seconds["monitor"] = time.perf_counter() - began
         began = time.perf_counter()
         verdict = then.judge(before) if trained.fault is None else no_trial(before, trained.fault)
         seconds["promote"] = time.perf_counter() - began
         began = time.perf_counter()
         write_whole(self._forecasts_file(night), then.forecasts(verdict.standing).to_parquet)
         seconds["forecast"] = time.perf_counter() - began
-        lived = Lived(night, begun.readings_version, **vars(verdict), seconds=seconds)
-        write_text_whole(self._record_file(night), json.dumps(asdict(lived) | {"night": night.isoformat()}, indent=1))
-        return lived
+        done = Lived(
+            night, begun.readings_version, **vars(verdict), seconds=seconds, findings=findings,
+            trial=None if judgement is None else judgement.reason,
+            demoted=judgement is not None and judgement.demote,
+        )  # fmt: skip
+        write_text_whole(self._record_file(night), json.dumps(asdict(done) | {"night": night.isoformat()}, indent=1))
+        return done
+
+    def _watch(
+        self, begun: Begun, then: Night, readings: pd.DataFrame, lived: list[Lived]
+    ) -> tuple[tuple[Finding, ...], Judgement | None, Standing]:
+        """What monitoring finds, what comes of the champion's trial if it asks for one, and who stands after that."""
+        standing = lived[-1].standing if lived else Standing()
+        if readings.empty:
+            return (), None, standing
+        findings = self._watching.look(begun.night, begun.readings_version, readings, lived)
+        told = tuple(one for one in findings if one.raised or one.newly_cleared)
+        doubted = any(one.rule == "skill" and one.raised for one in told)
+        if not doubted or not self._settings.monitor.demote:
+            return told, None, standing
+        judgement = then.retry(standing)
+        if judgement.demote:
+            standing = standing.demoted(to_predecessor=judgement.to_predecessor)
+        return told, judgement, standing
 
     def _record_of(self, night: pd.Timestamp) -> Lived | None:
         file = self._record_file(night)
         if not file.is_file():
             return None
         told = json.loads(file.read_text(encoding="utf-8"))
-        return Lived(**told | {"night": night, "standing": Standing(**told["standing"])})
+        findings = tuple(Finding(**each) for each in told["findings"])
+        return Lived(**told | {"night": night, "standing": Standing(**told["standing"]), "findings": findings})
 
     def _record_file(self, night: pd.Timestamp) -> Path:
         return self._records / f"{key_of(night)}.json"
@@ -126,6 +154,7 @@ class Replay:
             began = time.perf_counter()
             if key_of(night) not in known:
                 report = ingest_from(self._copy, self._arrivals.sources(before, night), night)
+                self._watching.keep_usual(self._copy.usual)
                 known[key_of(night)] = report.readings_version
                 write_text_whole(file, json.dumps(known, indent=1))
             yield night, known[key_of(night)], time.perf_counter() - began
@@ -150,7 +179,7 @@ class Replay:
         file = self.folder / _IDENTITY
         mine = {
             "nights": [night.isoformat() for night in self._nights],
-            "settings": self._settings.model_dump(mode="json", include={"quality", "model", "gate"}),
+            "settings": self._settings.model_dump(mode="json", include={"quality", "model", "gate", "monitor"}),
             "readings": self._arrivals.digest(self._nights[-1] + self._settings.model.horizon_time),
             "stations": _digest([self._stations_file] if self._stations_file.is_file() else []),
             "code": _digest(sorted(_PACKAGE.rglob("*.py"))),
