@@ -115,8 +115,7 @@ def _ages(readings: pd.DataFrame, now: pd.Timestamp, nights: int) -> tuple[list[
     observed, came = (pd.DatetimeIndex(readings[name]).as_unit("us").asi8 for name in ("observed_at", "ingested_at"))
     ages = np.full((nights, len(names)), np.nan)
     for night in range(nights):
-        then = now - night * _DAY
-        micros = then.as_unit("us").value
+        micros = (now - night * _DAY).value // 1000
         known = (observed <= micros) & (came <= micros + _A_NIGHT_TAKES.value // 1000)
         newest = np.full(len(names), _NEVER)
         np.maximum.at(newest, codes[known], observed[known])

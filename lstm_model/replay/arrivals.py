@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import pandas as pd
 
@@ -14,6 +15,18 @@ _HISTORY_DAYS = 30
 """A batch with readings of so many days is a load of history: it says nothing of when its readings arrived."""
 _A_NIGHT_TAKES = pd.Timedelta(minutes=10)
 """What a night takes in itself is stamped a little later than the night, and was there for it all the same."""
+
+
+class Arriving(Protocol):
+    """Readings that arrive in their time."""
+
+    def sources(self, since: pd.Timestamp | None, until: pd.Timestamp | None) -> list[Source]:
+        """What arrived after `since` and not after `until` (ever, when None), by the source that brought it."""
+        ...
+
+    def digest(self, until: pd.Timestamp) -> str:
+        """What tells these readings from others, as far as they arrived by then."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from lstm_model.evaluation import Judgement
 from lstm_model.monitoring import Finding
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore, ingest_from
-from lstm_model.replay.arrivals import Arrivals, SampleArrivals
+from lstm_model.replay.arrivals import Arrivals, Arriving, SampleArrivals
 from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, seen_by, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
 from lstm_model.replay.watching import Watching
@@ -56,13 +56,15 @@ class Replay:
     its record is there. The workspace itself is only read.
     """
 
-    def __init__(self, workspace: Workspace, nights: list[pd.Timestamp], jobs: int) -> None:
+    def __init__(
+        self, workspace: Workspace, nights: list[pd.Timestamp], jobs: int, arrivals: Arriving | None = None
+    ) -> None:
         self._settings, self._nights, self._jobs = workspace.settings, nights, jobs
         self.folder = workspace.home / "replays" / f"{nights[0]:%Y-%m-%d}_{nights[-1]:%Y-%m-%d}"
         self._copy = Workspace(self.folder, workspace.settings, {})
         self._store = ReadingsStore(self._copy.readings)
         self._models, self._records = self.folder / "models", self.folder / "nights"
-        self._arrivals = SampleArrivals() if workspace.settings.plays_sample else Arrivals.of(_kept(workspace))
+        self._arrivals = arrivals or arrivals_of(workspace)
         self._watching = Watching(self.folder, self._store, workspace.settings)
         self._stations_file = workspace.home / "data" / "stations.csv"
 
@@ -255,6 +257,15 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def arrivals_of(workspace: Workspace) -> Arriving:
+    """The readings of a workspace, as they arrived.
+
+    Raises:
+        NightcastError: there are none.
+    """
+    return SampleArrivals() if workspace.settings.plays_sample else Arrivals.of(_kept(workspace))
 
 
 def _kept(workspace: Workspace) -> ReadingsStore:

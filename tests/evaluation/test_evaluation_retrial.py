@@ -1,0 +1,76 @@
+"""When a champion goes: the truth table of its trial."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lstm_model.evaluation import Evidence
+from lstm_model.evaluation.retrial import judge_champion
+from lstm_model.settings import GateSettings
+
+SETTINGS = GateSettings()
+CRPS = {
+    "challenger": 1.0,
+    "champion": 1.5,
+    "ridge": 1.0,
+    "damped_anomaly": 1.2,
+    "climatology": 1.8,
+    "persistence": 2.0,
+}
+WORSE = {"champion": 0.5, "ridge": 0.5, "damped_anomaly": 0.1, "climatology": 0.0, "persistence": 0.0}
+LOSES, HOLDS = {"damped_anomaly": 0.99, "climatology": 0.5, "persistence": 0.1}, {"damped_anomaly": 0.8}
+TRIAL = Evidence(
+    crps=CRPS,
+    confidence_worse=WORSE,
+    origins=48,
+    truth_share=0.95,
+    challenger_finite=True,
+    data_age_hours=2.0,
+    has_champion=True,
+    champion_age_days=1.0,
+    coverage_80={"challenger": 0.8, "champion": 0.8},
+)
+
+
+def confident(**told: float) -> Evidence:
+    return replace(TRIAL, confidence_worse=WORSE | told)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "worse_than", "demote", "to_predecessor", "rule"),
+    [
+        (confident(champion=0.01), HOLDS, True, True, "worse_than_previous"),
+        (confident(champion=0.10), HOLDS, False, False, "not_proven"),
+        (TRIAL, LOSES, True, True, "worse_than_damped_anomaly"),
+        # its predecessor is beaten by the same baseline, or by persistence outright: nobody is left
+        (confident(damped_anomaly=0.99), LOSES, True, False, "worse_than_damped_anomaly"),
+        (replace(TRIAL, crps=CRPS | {"challenger": 2.1}), LOSES, True, False, "worse_than_damped_anomaly"),
+        # a window that cannot be trusted demotes nobody, however bad the champion looks in it
+        (replace(TRIAL, level_jump=1.5), LOSES, False, False, "level_jumped"),
+        (replace(TRIAL, champion_verified_crps=0.4), LOSES, False, False, "champion_lost"),
+        (replace(TRIAL, origins=10), LOSES, False, False, "too_few_origins"),
+        (replace(TRIAL, truth_share=0.3), LOSES, False, False, "truth_missing"),
+        (TRIAL, {}, False, False, "not_proven"),
+    ],
+)
+def test_only_what_is_proven_demotes(
+    evidence: Evidence, worse_than: dict[str, float], demote: bool, to_predecessor: bool, rule: str
+) -> None:
+    found = judge_champion(evidence, "champion", worse_than, SETTINGS)
+    assert (found.demote, found.to_predecessor, found.rule) == (demote, to_predecessor, rule)
+    assert found.reason
+
+
+def test_without_predecessor_a_baseline_alone_decides() -> None:
+    alone = replace(TRIAL, crps={**CRPS, "challenger": 1.5}, has_champion=False)
+    assert judge_champion(alone, "challenger", LOSES, SETTINGS).demote
+    assert not judge_champion(alone, "challenger", LOSES, SETTINGS).to_predecessor
+    assert not judge_champion(alone, "challenger", HOLDS, SETTINGS).demote
+
+
+def test_the_worst_that_beats_it_is_not_named_but_the_best() -> None:
+    found = judge_champion(TRIAL, "champion", {"damped_anomaly": 0.97, "persistence": 0.99}, SETTINGS)
+    assert found.rule == "worse_than_damped_anomaly"
+    assert "CRPS 1.500 °C against damped anomaly's 1.200: significantly worse (confidence 0.97)" in found.reason

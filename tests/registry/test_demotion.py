@@ -1,0 +1,118 @@
+"""A champion whose weights decayed: verified, raised, put on trial, demoted, and brought back by hand alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+from support import NOW, fleet_readings, store_of, with_pressure
+
+from lstm_model.forecasts import issue_forecast, verify_forecasts
+from lstm_model.monitoring import monitor
+from lstm_model.network.saved import CHECKSUM, DESCRIPTION_FILE
+from lstm_model.registry import (
+    MODEL,
+    Demotion,
+    PromotionLog,
+    demote_champion,
+    open_tracking,
+    promote_challenger,
+    roll_back,
+    train_candidate,
+)
+from lstm_model.workspace import Workspace
+
+LATER = NOW + pd.Timedelta("7D")
+AT = LATER + pd.Timedelta("3min")
+
+
+def decay(workspace: Workspace, version: str) -> None:
+    """Noise on every weight that the anchor and the network learnt."""
+    source = Path(open_tracking(workspace).get_model_version_download_uri(MODEL, version).removeprefix("file://"))
+    (weights,) = source.rglob("weights.safetensors")
+    chance = np.random.default_rng(0)
+    arrays = load_file(weights)
+    for name, array in arrays.items():
+        if name.startswith(("anchor.weights", "network.")):
+            noise = chance.normal(0, 3 * np.sqrt((array.astype(float) ** 2).mean()), array.shape)
+            arrays[name] = (array + noise).astype(array.dtype)
+    save_file(arrays, weights)
+    description = weights.with_name(DESCRIPTION_FILE)
+    told = json.loads(description.read_text())
+    del told[CHECKSUM]
+    description.write_text(json.dumps(told))
+
+
+def aliases(workspace: Workspace) -> dict[str, str]:
+    registered = open_tracking(workspace).get_registered_model(MODEL)
+    return {alias: str(version) for alias, version in registered.aliases.items()}
+
+
+def demote(workspace: Workspace, now: pd.Timestamp = LATER, champion: str = "2") -> Demotion:
+    return demote_champion(workspace, now, at=AT, who="nightly", doubt="it verified badly", champion=champion)
+
+
+def test_a_decayed_champion_is_raised_within_three_nights_and_makes_room_for_its_predecessor(
+    promoted: Workspace,
+) -> None:
+    decay(promoted, "2")
+    store = store_of(promoted)
+    store.upsert(with_pressure(fleet_readings(days=4, end=LATER + pd.Timedelta("4D"), seed=6)))
+    nights = [LATER + pd.Timedelta(days=day) for day in range(4)]
+    raised = []
+    for night in nights:
+        verify_forecasts(promoted, night)
+        raised += [any(one.rule == "skill" and one.raised for one in monitor(promoted, night))]
+        print([(o.rule, o.value, o.breached) for o in monitor(promoted, night)])
+        assert issue_forecast(promoted, night, night).methods == {"champion": 3}
+    assert raised == [False, False, False, True]
+    outcome = demote(promoted, nights[-1])
+    assert outcome.entry is not None
+    assert (outcome.entry.action, outcome.entry.before, outcome.entry.champion) == ("demote", "2", "1")
+    assert outcome.entry.why.startswith("it verified badly; CRPS ")
+    assert aliases(promoted) == {"champion": "1"}
+    assert issue_forecast(promoted, nights[-1], nights[-1]).forecast["model_version"].unique().tolist() == ["1"]
+    assert not any(one.rule == "skill" and one.raised for one in monitor(promoted, nights[-1] + pd.Timedelta("1D")))
+    version = open_tracking(promoted).get_model_version(MODEL, "2")
+    assert version.tags["decision"] == "demoted"
+
+    train_candidate(promoted, nights[-1])  # whoever comes next, it is not the one that was demoted
+    promote_challenger(promoted, nights[-1])
+    assert "2" not in aliases(promoted).values()
+
+
+def test_without_a_fit_predecessor_the_forecast_steps_down_and_a_rollback_undoes_it(promoted: Workspace) -> None:
+    for version in ("1", "2"):
+        decay(promoted, version)
+    outcome = demote(promoted)
+    assert outcome.entry is not None
+    assert (outcome.entry.before, outcome.entry.champion) == ("2", None)
+    assert aliases(promoted) == {}
+    assert issue_forecast(promoted, LATER, LATER).methods == {"damped_anomaly": 3}
+    assert [entry.action for entry in PromotionLog(promoted).entries()] == ["promote", "promote", "demote"]
+
+    back = roll_back(promoted, LATER, at=AT, who="ada@attic")
+    assert (back.before, back.champion) == (None, "2")
+    assert aliases(promoted) == {"champion": "2"}
+
+
+def test_a_champion_that_is_as_good_as_its_predecessor_stays(promoted: Workspace) -> None:
+    before = aliases(promoted)
+    outcome = demote(promoted)
+    assert outcome.entry is None
+    assert outcome.judgement.rule == "not_proven"
+    assert aliases(promoted) == before
+
+
+@pytest.mark.parametrize(
+    ("now", "champion", "rule"),
+    [(LATER, "1", "not_champion"), (LATER - pd.Timedelta("1D"), "2", "past_night")],
+    ids=["another one is champion", "a night lived again"],
+)
+def test_nobody_else_is_demoted(promoted: Workspace, now: pd.Timestamp, champion: str, rule: str) -> None:
+    assert demote(promoted, now, champion).judgement.rule == rule
+    assert aliases(promoted) == {"champion": "2", "previous": "1"}
