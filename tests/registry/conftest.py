@@ -39,6 +39,18 @@ def promoted_home(challenged_home: Path, tmp_path_factory: pytest.TempPathFactor
     return home
 
 
+@pytest.fixture(scope="session")
+def decayed_home(promoted_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with noise on what version 2 learnt."""
+    from benchmarks.decay import perturb
+
+    home = tmp_path_factory.mktemp("decayed") / "home"
+    shutil.copytree(promoted_home, home)
+    newest = max(home.rglob("weights.safetensors"), key=lambda file: file.stat().st_mtime)
+    perturb(newest.parent, newest.parent, strength=10)
+    return home
+
+
 @pytest.fixture
 def challenged(challenged_home: Path, tmp_path: Path) -> Workspace:
     shutil.copytree(challenged_home, tmp_path / "home")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import load_file, save_file
+from mlflow import MlflowClient
 from support import NOW, fleet_readings, store_of, with_pressure
 
+from benchmarks.decay import perturb
 from lstm_model.forecasts import issue_forecast, verify_forecasts
 from lstm_model.monitoring import monitor
-from lstm_model.network.saved import CHECKSUM, DESCRIPTION_FILE
 from lstm_model.registry import (
     MODEL,
     Demotion,
+    Entry,
     PromotionLog,
     demote_champion,
     open_tracking,
@@ -24,6 +24,7 @@ from lstm_model.registry import (
     roll_back,
     train_candidate,
 )
+from lstm_model.registry.succession import change_champion, finish_promotion
 from lstm_model.workspace import Workspace
 
 LATER = NOW + pd.Timedelta("7D")
@@ -31,20 +32,10 @@ AT = LATER + pd.Timedelta("3min")
 
 
 def decay(workspace: Workspace, version: str) -> None:
-    """Noise on every weight that the anchor and the network learnt."""
+    """Much noise on every weight that the anchor and the network learnt."""
     source = Path(open_tracking(workspace).get_model_version_download_uri(MODEL, version).removeprefix("file://"))
     (weights,) = source.rglob("weights.safetensors")
-    chance = np.random.default_rng(0)
-    arrays = load_file(weights)
-    for name, array in arrays.items():
-        if name.startswith(("anchor.weights", "network.")):
-            noise = chance.normal(0, 3 * np.sqrt((array.astype(float) ** 2).mean()), array.shape)
-            arrays[name] = (array + noise).astype(array.dtype)
-    save_file(arrays, weights)
-    description = weights.with_name(DESCRIPTION_FILE)
-    told = json.loads(description.read_text())
-    del told[CHECKSUM]
-    description.write_text(json.dumps(told))
+    perturb(weights.parent, weights.parent, strength=10)
 
 
 def aliases(workspace: Workspace) -> dict[str, str]:
@@ -60,14 +51,13 @@ def test_a_decayed_champion_is_raised_within_three_nights_and_makes_room_for_its
     promoted: Workspace,
 ) -> None:
     decay(promoted, "2")
-    store = store_of(promoted)
-    store.upsert(with_pressure(fleet_readings(days=4, end=LATER + pd.Timedelta("4D"), seed=6)))
+    news = with_pressure(fleet_readings(days=4, end=LATER + pd.Timedelta("4D"), seed=6))
+    store_of(promoted).upsert(news.assign(ingested_at=news["observed_at"]))
     nights = [LATER + pd.Timedelta(days=day) for day in range(4)]
     raised = []
     for night in nights:
         verify_forecasts(promoted, night)
         raised += [any(one.rule == "skill" and one.raised for one in monitor(promoted, night))]
-        print([(o.rule, o.value, o.breached) for o in monitor(promoted, night)])
         assert issue_forecast(promoted, night, night).methods == {"champion": 3}
     assert raised == [False, False, False, True]
     outcome = demote(promoted, nights[-1])
@@ -116,3 +106,30 @@ def test_a_champion_that_is_as_good_as_its_predecessor_stays(promoted: Workspace
 def test_nobody_else_is_demoted(promoted: Workspace, now: pd.Timestamp, champion: str, rule: str) -> None:
     assert demote(promoted, now, champion).judgement.rule == rule
     assert aliases(promoted) == {"champion": "2", "previous": "1"}
+
+
+class PowerCut(Exception):
+    pass
+
+
+@pytest.mark.parametrize("to", ["1", None], ids=["its predecessor", "nobody"])
+@pytest.mark.parametrize(
+    "write", ["set_model_version_tag", "delete_registered_model_alias", "set_registered_model_tag"]
+)
+def test_cut_off_half_way_the_next_one_finishes_what_the_log_says(
+    promoted: Workspace, monkeypatch: pytest.MonkeyPatch, to: str | None, write: str
+) -> None:
+    entry = Entry(AT, LATER, "nightly", "demote", "2", to, "worse_than_previous", "it verified badly", {})
+
+    def cut(*_: Any, **__: Any) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, write, cut)
+        with pytest.raises(PowerCut):
+            change_champion(open_tracking(promoted), PromotionLog(promoted), entry)
+    finish_promotion(promoted)
+    assert aliases(promoted) == ({"champion": "1"} if to else {})
+    finish_promotion(promoted)
+    assert [one.action for one in PromotionLog(promoted).entries()] == ["promote", "promote", "demote"]
+    assert open_tracking(promoted).get_model_version(MODEL, "2").tags["decision"] == "demoted"

@@ -22,6 +22,7 @@ from lstm_model.forecasts import issue_forecast
 from lstm_model.registry import (
     MODEL,
     PromotionLog,
+    demote_champion,
     open_tracking,
     promote_challenger,
     promotion,
@@ -50,6 +51,10 @@ def promote(workspace: Workspace) -> None:
 
 def put_back(workspace: Workspace) -> None:
     roll_back(workspace, LATER, at=AT, who="somebody@home")
+
+
+def take_down(workspace: Workspace) -> None:
+    demote_champion(workspace, LATER, at=AT, who="nightly", doubt="it verified badly", champion="2")
 
 
 def killed_before_write(fatal: int, home: Path, act: Callable[[Workspace], None]) -> None:
@@ -100,7 +105,14 @@ def assert_a_champion_forecasts(home: Path) -> None:
     assert issue_forecast(Workspace.find(home, {}), LATER, LATER).methods == {"champion": 3}
 
 
-@pytest.mark.parametrize(("act", "start"), [(promote, "challenged_home"), (put_back, "promoted_home")])
+@pytest.mark.parametrize(
+    ("act", "start"),
+    [
+        (promote, "challenged_home"),
+        (put_back, "promoted_home"),
+        pytest.param(take_down, "decayed_home", marks=pytest.mark.services),
+    ],
+)
 def test_killed_before_any_write_a_champion_serves_and_the_next_one_ends_as_a_clean_run(
     act: Callable[[Workspace], None], start: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
