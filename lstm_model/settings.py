@@ -359,6 +359,9 @@ class MonitorSettings(Section):
     """`[monitor]`: what is watched every night, and whether a champion that verifiably loses is demoted."""
 
     demote: bool = Field(True, description="demote a champion that verifiably loses; false: only tell")
+    significance: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.01, description="level of the tests that demote; stricter than the gate's, for they come night after night"
+    )
     skill: SkillRule = SkillRule()
     calibration: CalibrationRule = CalibrationRule()
     drift: DriftRule = DriftRule()

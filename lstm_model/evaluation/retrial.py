@@ -38,6 +38,7 @@ def retry_champion(
     now: pd.Timestamp,
     horizon: int,
     settings: GateSettings,
+    significance: float,
 ) -> tuple[Judgement, Evidence]:
     """Hold the gate's trial with the predecessor as challenger, and judge the champion by it.
 
@@ -48,21 +49,22 @@ def retry_champion(
         now: the night that judges.
         horizon: leads.
         settings: the gate's.
+        significance: level of the tests that demote.
     """
     assert champion.forecaster is not None
     doubted = CHALLENGER if predecessor is None else CHAMPION
     rival, standing = (champion.forecaster, None) if predecessor is None else (predecessor, champion)
     evidence, backtest = hold_trial(window, rival, standing, now, horizon)
     if predecessor is not None and not evidence.challenger_finite:  # it could not serve, so it is no rival
-        return retry_champion(window, champion, None, now, horizon, settings)
+        return retry_champion(window, champion, None, now, horizon, settings, significance)
     if doubted not in backtest.forecasts:
         return Judgement(False, False, "champion_unusable", "the champion has no finite forecast to judge"), evidence
     worse = {name: backtest.confidence_worse(doubted, name) for name in LADDER}
-    return judge_champion(evidence, doubted, worse, settings), evidence
+    return judge_champion(evidence, doubted, worse, settings, significance), evidence
 
 
 def judge_champion(
-    evidence: Evidence, doubted: str, worse_than: Mapping[str, float], settings: GateSettings
+    evidence: Evidence, doubted: str, worse_than: Mapping[str, float], settings: GateSettings, significance: float
 ) -> Judgement:
     """Judge a champion. It stays unless something that would serve in its place is significantly better.
 
@@ -71,20 +73,21 @@ def judge_champion(
         doubted: the champion's name in it.
         worse_than: confidence, 0…1, that the champion is truly worse than each baseline of the ladder.
         settings: the gate's.
+        significance: level of the tests that demote. A doubted champion is tried night after night, so that it is
+            stricter than the gate's.
     """
     if (fault := untrusted(evidence, settings)) is not None:
         return Judgement(False, False, fault.rule, f"nobody is demoted: {fault.reason}")
     theirs = evidence.crps[doubted]
     has_predecessor = doubted == CHAMPION
     if has_predecessor:
-        verdict = decide(evidence, settings)
-        if verdict.rule == "significantly_better":
+        verdict, confidence = decide(evidence, settings), evidence.confidence_worse.get(CHAMPION, math.nan)
+        if verdict.rule == "significantly_better" and confidence < significance:
             pair = f"CRPS {theirs:.3f} °C against its predecessor's {evidence.crps[CHALLENGER]:.3f}"
-            confidence = evidence.confidence_worse[CHAMPION]
             return Judgement(
                 True, True, "worse_than_previous", f"{pair}: significantly worse (confidence {1 - confidence:.2f})"
             )
-    better = [name for name in LADDER if worse_than.get(name, math.nan) > 1 - settings.significance]
+    better = [name for name in LADDER if worse_than.get(name, math.nan) > 1 - significance]
     if not better:
         return Judgement(False, False, "not_proven", _not_proven(evidence, doubted, worse_than))
     best = min(better, key=lambda name: evidence.crps[name])

@@ -95,7 +95,8 @@ def _judge(
     if champion.forecaster is None:  # the forecast has stepped down already, and the next fit challenger follows
         return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({champion.fault})"), None
     rival = None if before is None else _rival(workspace, before, now, stations)
-    return retry_champion(window, champion, rival, now, settings.model.horizon, settings.gate)
+    level = settings.monitor.significance
+    return retry_champion(window, champion, rival, now, settings.model.horizon, settings.gate, level)
 
 
 def _rival(workspace: Workspace, version: Version, now: pd.Timestamp, stations: tuple[str, ...]) -> Forecaster | None:

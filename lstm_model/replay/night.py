@@ -178,8 +178,8 @@ class Night:
         if champion.forecaster is None:
             return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({champion.fault})")
         rival = None if standing.previous is None else ready(standing.previous).forecaster
-        horizon = settings.model.horizon
-        judgement, _ = retry_champion(window, champion, rival, self._night, horizon, settings.gate)
+        horizon, level = settings.model.horizon, settings.monitor.significance
+        judgement, _ = retry_champion(window, champion, rival, self._night, horizon, settings.gate, level)
         return judgement
 
     def forecasts(self, standing: Standing) -> pd.DataFrame:

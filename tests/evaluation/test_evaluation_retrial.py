@@ -20,7 +20,7 @@ CRPS = {
     "persistence": 2.0,
 }
 WORSE = {"champion": 0.5, "ridge": 0.5, "damped_anomaly": 0.1, "climatology": 0.0, "persistence": 0.0}
-LOSES, HOLDS = {"damped_anomaly": 0.99, "climatology": 0.5, "persistence": 0.1}, {"damped_anomaly": 0.8}
+LOSES, HOLDS = {"damped_anomaly": 0.995, "climatology": 0.5, "persistence": 0.1}, {"damped_anomaly": 0.98}
 TRIAL = Evidence(
     crps=CRPS,
     confidence_worse=WORSE,
@@ -41,8 +41,8 @@ def confident(**told: float) -> Evidence:
 @pytest.mark.parametrize(
     ("evidence", "worse_than", "demote", "to_predecessor", "rule"),
     [
-        (confident(champion=0.01), HOLDS, True, True, "worse_than_previous"),
-        (confident(champion=0.10), HOLDS, False, False, "not_proven"),
+        (confident(champion=0.005), HOLDS, True, True, "worse_than_previous"),
+        (confident(champion=0.02), HOLDS, False, False, "not_proven"),
         (TRIAL, LOSES, True, True, "worse_than_damped_anomaly"),
         # its predecessor is beaten by the same baseline, or by persistence outright: nobody is left
         (confident(damped_anomaly=0.99), LOSES, True, False, "worse_than_damped_anomaly"),
@@ -58,19 +58,19 @@ def confident(**told: float) -> Evidence:
 def test_only_what_is_proven_demotes(
     evidence: Evidence, worse_than: dict[str, float], demote: bool, to_predecessor: bool, rule: str
 ) -> None:
-    found = judge_champion(evidence, "champion", worse_than, SETTINGS)
+    found = judge_champion(evidence, "champion", worse_than, SETTINGS, 0.01)
     assert (found.demote, found.to_predecessor, found.rule) == (demote, to_predecessor, rule)
     assert found.reason
 
 
 def test_without_predecessor_a_baseline_alone_decides() -> None:
     alone = replace(TRIAL, crps={**CRPS, "challenger": 1.5}, has_champion=False)
-    assert judge_champion(alone, "challenger", LOSES, SETTINGS).demote
-    assert not judge_champion(alone, "challenger", LOSES, SETTINGS).to_predecessor
-    assert not judge_champion(alone, "challenger", HOLDS, SETTINGS).demote
+    assert judge_champion(alone, "challenger", LOSES, SETTINGS, 0.01).demote
+    assert not judge_champion(alone, "challenger", LOSES, SETTINGS, 0.01).to_predecessor
+    assert not judge_champion(alone, "challenger", HOLDS, SETTINGS, 0.01).demote
 
 
 def test_the_worst_that_beats_it_is_not_named_but_the_best() -> None:
-    found = judge_champion(TRIAL, "champion", {"damped_anomaly": 0.97, "persistence": 0.99}, SETTINGS)
+    found = judge_champion(TRIAL, "champion", {"damped_anomaly": 0.992, "persistence": 0.999}, SETTINGS, 0.01)
     assert found.rule == "worse_than_damped_anomaly"
-    assert "CRPS 1.500 °C against damped anomaly's 1.200: significantly worse (confidence 0.97)" in found.reason
+    assert "CRPS 1.500 °C against damped anomaly's 1.200: significantly worse (confidence 0.99)" in found.reason

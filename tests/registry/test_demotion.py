@@ -112,9 +112,9 @@ class PowerCut(Exception):
     pass
 
 
-@pytest.mark.parametrize("to", ["1", None], ids=["its predecessor", "nobody"])
 @pytest.mark.parametrize(
-    "write", ["set_model_version_tag", "delete_registered_model_alias", "set_registered_model_tag"]
+    ("to", "write"),
+    [(None, "set_model_version_tag"), ("1", "delete_registered_model_alias"), (None, "set_registered_model_tag")],
 )
 def test_cut_off_half_way_the_next_one_finishes_what_the_log_says(
     promoted: Workspace, monkeypatch: pytest.MonkeyPatch, to: str | None, write: str
