@@ -23,6 +23,7 @@ _PATIENT_MS = 60_000
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _AFTER_A_NIGHT = {  # key of the artifact: what its page says after the first night
     "ingest": "23,956 rows in = 23,955 new + 0 corrected + 0 unchanged + 1 quarantined",
+    "monitoring": "nothing that needs a person",
     "training": "On the gate's window",
     "gate": "there is no champion yet",
     "forecast": "The next 24 hours",
