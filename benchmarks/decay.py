@@ -7,7 +7,8 @@ Takes the nights of a replay that `nightcast replay` has left (here of the embed
 the standing champion is replaced by hand with a copy whose weights carry noise, so many times their own root mean
 square; the following nights are lived again without any new challenger, as where training is broken or pauses: the
 decayed version forecasts, is verified, watched, and put on trial as on any night. Beside it stands what the gate alone
-would have done with that night's challenger.
+would have done with that night's challenger. Before that, the replay's own nights are watched: what is raised of
+healthy champions, and what comes of their trials.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +66,26 @@ class Past:
         """Who served once a night was lived."""
         record = json.loads((self.folder / "nights" / f"{key_of(night)}.json").read_text(encoding="utf-8"))
         return Standing(**record["standing"])
+
+    def healthy(self) -> dict[str, Any]:
+        """What monitoring says of the nights as they were lived, and what comes of every trial it asks for.
+
+        As long as nobody is demoted, these are the very nights that a replay with demotion lives.
+        """
+        watching, lived = Watching(self.folder, self.store, self.settings), list[Lived]()
+        told: dict[str, Any] = {"nights": len(self.nights), "raised": Counter(), "spells": Counter(), "trials": []}
+        for night in self.nights:
+            version = self.versions[key_of(night)]
+            readings = seen_by(self.store, version, night)
+            findings = watching.look(night, version, readings, lived)
+            told["raised"].update(one.rule for one in findings if one.raised)
+            told["spells"].update(one.rule for one in findings if one.newly_raised)
+            for one in findings:
+                if one.rule == "skill" and one.raised:
+                    judgement = Night(readings, night, self.settings, self.folder / "models").retry(lived[-1].standing)
+                    told["trials"].append({"night": f"{night:%Y-%m-%d}", "skill": one.value, **asdict(judgement)})
+            lived.append(Lived(night, version, False, "", "", self.standing(night)))
+        return told
 
     def decayed(self, position: int, strength: float, most: int) -> dict[str, Any] | None:
         """Live on from a night with a decayed champion, until it is demoted or so many nights have passed."""
@@ -125,7 +147,11 @@ def main(
 ) -> None:
     """Let champions decay."""
     screen, past = Console(width=140), Past(replay)
-    rows = []
+    healthy, rows = past.healthy(), []
+    raised, spells = dict(healthy["raised"]), dict(healthy["spells"])
+    screen.print(f"{healthy['nights']} nights as they were: raised on {raised} of them, in {spells} spells")
+    for trial in healthy["trials"]:
+        screen.print(f"  {trial['night']} skill {trial['skill']:+.2f}: {trial['rule']}: {trial['reason']}", style="dim")
     table = Table(title="a decayed champion, nights after it was put there by hand", title_justify="left")
     for heading in (
         "noise",
@@ -154,7 +180,7 @@ def main(
             )  # fmt: skip
     screen.print(table)
     if json_file is not None:
-        json_file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps({"healthy": healthy, "decayed": rows}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
