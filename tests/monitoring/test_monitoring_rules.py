@@ -124,6 +124,7 @@ def test_what_another_version_or_an_earlier_reign_issued_does_not_count() -> Non
     back = Reign("2", since=NOW)  # put back by hand just now: it has a fresh start
     assert math.isnan(skill(table, back).value)
     assert skill(table, back, Reign("2")).newly_cleared
+    assert skill(table, Reign(), Reign("2")).sentence == "there is no champion"
 
 
 def test_without_champion_there_is_no_such_rule() -> None:
