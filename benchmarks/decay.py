@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lstm_model.evaluation import decide
+from lstm_model.monitoring import doubt_of, why_no_trial
 from lstm_model.network.saved import read_model, write_model
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore
@@ -80,10 +81,9 @@ class Past:
             findings = watching.look(night, version, readings, lived)
             told["raised"].update(one.rule for one in findings if one.raised)
             told["spells"].update(one.rule for one in findings if one.newly_raised)
-            for one in findings:
-                if one.rule == "skill" and one.raised:
-                    judgement = Night(readings, night, self.settings, self.folder / "models").retry(lived[-1].standing)
-                    told["trials"].append({"night": f"{night:%Y-%m-%d}", "skill": one.value, **asdict(judgement)})
+            if (doubt := doubt_of(findings)) is not None and why_no_trial(findings) is None:
+                judgement = Night(readings, night, self.settings, self.folder / "models").retry(lived[-1].standing)
+                told["trials"].append({"night": f"{night:%Y-%m-%d}", "skill": doubt.value, **asdict(judgement)})
             lived.append(Lived(night, version, False, "", "", self.standing(night)))
         return told
 
@@ -118,7 +118,7 @@ class Past:
             if told["gate"] is None and decide(then.trial(standing.champion), settings.gate).promote:
                 told["gate"] = after
             findings = watching.look(night, version, readings, lived) if lived else ()
-            if any(one.rule == "skill" and one.raised for one in findings):
+            if doubt_of(findings) is not None and why_no_trial(findings) is None:
                 told["raised"] = after if told["raised"] is None else told["raised"]
                 judgement = then.retry(standing)
                 told["trials"].append(judgement.rule)

@@ -16,7 +16,8 @@ from flows.findings import findings_page, watch_in_words
 from flows.telling import announce
 from flows.watch import Watch
 from lstm_model.errors import first_line
-from lstm_model.monitoring import Finding, monitor
+from lstm_model.evaluation import Judgement
+from lstm_model.monitoring import Finding, doubt_of, monitor, why_no_trial
 from lstm_model.registry import Demotion, demote_champion
 from lstm_model.workspace import Workspace
 
@@ -42,11 +43,12 @@ def watch_over(workspace: Workspace, now: pd.Timestamp) -> Watch:
 
 def _on_trial(workspace: Workspace, now: pd.Timestamp, findings: tuple[Finding, ...]) -> Demotion | None:
     """The trial of a champion whose skill is too low, if there is one to hold."""
-    for finding in findings:
-        if finding.rule == "skill" and finding.raised and finding.version and workspace.settings.monitor.demote:
-            doubt = (
-                f"verified skill {finding.value:+.0%}, and under {finding.limit:+.0%} on {finding.breached} of "
-                f"{finding.nights} nights"
-            )
-            return demote_champion(workspace, now, at=wall_clock(), who=NIGHTLY, doubt=doubt, champion=finding.version)
-    return None
+    doubt = doubt_of(findings)
+    if doubt is None or doubt.version is None or not workspace.settings.monitor.demote:
+        return None
+    if (fault := why_no_trial(findings)) is not None:
+        return Demotion(Judgement(False, False, "drift", fault), doubt.version)
+    told = (
+        f"verified skill {doubt.value:+.0%}, and under {doubt.limit:+.0%} on {doubt.breached} of {doubt.nights} nights"
+    )
+    return demote_champion(workspace, now, at=wall_clock(), who=NIGHTLY, doubt=told, champion=doubt.version)

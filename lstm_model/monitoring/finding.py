@@ -91,3 +91,15 @@ def finding(
         sentence=alarm if stood.raised else well,
         version=version,
     )
+
+
+def doubt_of(findings: Sequence[Finding]) -> Finding | None:
+    """What puts the champion on trial: that its skill is raised; None where it is not."""
+    return next((one for one in findings if one.rule == "skill" and one.raised), None)
+
+
+def why_no_trial(findings: Sequence[Finding]) -> str | None:
+    """Why nobody can be tried tonight: a champion that meets readings as nobody learnt from is not at fault."""
+    if any(one.rule == "drift" and one.raised for one in findings):
+        return "nobody is demoted while the readings drift: see to them first"
+    return None

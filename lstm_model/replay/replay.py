@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from lstm_model.errors import NightcastError
 from lstm_model.evaluation import Judgement
-from lstm_model.monitoring import Finding
+from lstm_model.monitoring import Finding, doubt_of, why_no_trial
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, Arriving, SampleArrivals
@@ -124,9 +124,10 @@ class Replay:
             return (), None, standing
         findings = self._watching.look(begun.night, begun.readings_version, readings, lived)
         told = tuple(one for one in findings if one.raised or one.newly_cleared)
-        doubted = any(one.rule == "skill" and one.raised for one in told)
-        if not doubted or not self._settings.monitor.demote:
+        if doubt_of(told) is None or not self._settings.monitor.demote:
             return told, None, standing
+        if (fault := why_no_trial(told)) is not None:
+            return told, Judgement(False, False, "drift", fault), standing
         judgement = then.retry(standing)
         if judgement.demote:
             standing = standing.demoted(to_predecessor=judgement.to_predecessor)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_model.monitoring import Finding, Reign
+from lstm_model.monitoring import Finding, Reign, doubt_of, why_no_trial
 from lstm_model.monitoring.finding import stand
 from lstm_model.monitoring.inputs import input_findings
 from lstm_model.monitoring.verified import COMPARED, verified_findings
@@ -175,6 +175,15 @@ def test_a_fleet_fifteen_degrees_off_is_drift_and_says_by_how_much() -> None:
     assert found.value == pytest.approx(7.5)
     assert found.raised
     assert "+7.5 usual spreads" in found.sentence and "nightcast check" in found.sentence
+
+
+def test_while_the_readings_drift_nobody_is_tried() -> None:
+    loses = skill(scores(dict.fromkeys(range(14), 5.0)))
+    drifts = found_in(pd.concat([readings(30, NOW - 5 * DAY), readings(5, value=25.0)]))[("drift", "fleet")]
+    assert doubt_of([drifts, loses]) is loses
+    assert why_no_trial([loses]) is None
+    assert why_no_trial([loses, drifts]) == "nobody is demoted while the readings drift: see to them first"
+    assert doubt_of([drifts]) is None
 
 
 def test_before_the_seasons_are_known_spring_is_no_drift() -> None:
