@@ -277,7 +277,12 @@ class ModelSettings(Section):
 class GateSettings(Section):
     """`[gate]`: what a challenger must show to become champion."""
 
-    approval: Literal["auto"] = Field("auto", description="auto: the evidence decides")
+    approval: Literal["auto", "human"] = Field(
+        "auto", description="auto: the evidence decides; human: and then a person, without whose yes nothing moves"
+    )
+    approval_hours: Annotated[float, Field(gt=0, lt=24)] = Field(
+        4.0, description="hours that a night waits for that person; no answer is a no, and a day has the next night"
+    )
     margin: Annotated[float, Field(ge=0, lt=1)] = Field(0.02, description="a challenger worse by more is refused")
     refresh_days: Annotated[int, Field(ge=0)] = Field(7, description="an equal challenger replaces a champion this old")
     window_days: Annotated[int, Field(ge=3)] = Field(
@@ -393,7 +398,9 @@ class ServerSettings(Section):
     )
 
 
-Trouble = Literal["failed", "refused", "late", "demoted", "raised", "limit", "promoted", "cleared"]
+Trouble = Literal[
+    "failed", "refused", "late", "demoted", "raised", "limit", "approval", "promoted", "cleared"
+]  # fmt: skip
 
 
 class NotifySettings(Section):
@@ -408,7 +415,7 @@ class NotifySettings(Section):
     to: list[str] = Field(default_factory=list, description="addresses that mail goes to")
     sender: str | None = Field(None, description="address that mail comes from; the first of `to` when absent")
     on: list[Trouble] = Field(
-        ["failed", "refused", "late", "demoted", "raised", "limit"],
+        ["failed", "refused", "late", "demoted", "raised", "limit", "approval"],
         description="what is told: these, and promoted or cleared if you like",
     )
     late_hours: Annotated[float, Field(gt=0)] = Field(

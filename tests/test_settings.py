@@ -111,7 +111,7 @@ def test_a_station_is_late_after_a_day_or_two_steps():
         ({"smtp": "mail.example.org", "to": ["a@b.example"]}, "smtp is no mail server"),
         ({"smtp": "smtp://mail.example.org"}, "mail needs both"),
         ({"to": ["a@b.example"]}, "mail needs both"),
-        ({"on": ["broken"]}, "'late', 'demoted', 'raised', 'limit', 'promoted' or 'cleared'"),
+        ({"on": ["broken"]}, "'raised', 'limit', 'approval', 'promoted' or 'cleared'"),
     ],
 )
 def test_messages_that_could_go_nowhere_are_refused(told, complaint):

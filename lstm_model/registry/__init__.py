@@ -1,5 +1,6 @@
 """Stage 5: MLflow. Runs, the packaged model, versions, and the aliases champion, challenger and previous."""
 
+from lstm_model.registry.approval import AWAITING, BY_ANSWER, Answer, Approval, Silence, awaits_approval
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.demotion import Demotion, demote_champion
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
@@ -23,8 +24,12 @@ from lstm_model.registry.versions import (
 
 __all__ = [
     "ALIASES",
+    "AWAITING",
+    "BY_ANSWER",
     "EXPERIMENT",
     "MODEL",
+    "Answer",
+    "Approval",
     "Candidate",
     "Demotion",
     "Entry",
@@ -33,9 +38,11 @@ __all__ = [
     "PromotionLog",
     "Pruning",
     "Reproduction",
+    "Silence",
     "Verified",
     "Version",
     "as_champion",
+    "awaits_approval",
     "check_same_task",
     "demote_champion",
     "find_version",

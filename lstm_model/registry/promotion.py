@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
@@ -14,9 +14,20 @@ from lstm_model.errors import ModelUnavailable
 from lstm_model.evaluation import Backtest, Champion, Decision, Evidence, decide, gate_window, hold_trial
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.readings import ReadingsStore
+from lstm_model.registry.approval import (
+    AWAITING_APPROVAL,
+    Answer,
+    Approval,
+    ask_first,
+    left_waiting,
+    outdated,
+    say_yes,
+    standing_decision,
+)
 from lstm_model.registry.card import SCORES_FILE
 from lstm_model.registry.promotion_log import PROMOTE, Entry, PromotionLog
 from lstm_model.registry.succession import (
+    PATIENCE,
     aliases_after,
     champion_since,
     change_champion,
@@ -46,34 +57,94 @@ class Promotion:
     summary: pd.DataFrame | None
     evidence: Evidence | None = None
 
+    @property
+    def awaits_approval(self) -> bool:
+        """The gate would promote it, and a person has to say yes first."""
+        return self.decision.rule == AWAITING_APPROVAL
+
 
 def promote_challenger(
-    workspace: Workspace, now: pd.Timestamp, *, at: pd.Timestamp | None = None, who: str = "promote"
+    workspace: Workspace,
+    now: pd.Timestamp,
+    *,
+    at: pd.Timestamp | None = None,
+    who: str = "promote",
+    answer: Answer | None = None,
 ) -> Promotion:
     """Judge the challenger against the champion and the baselines; promote it if the gate says so.
+
+    Where a person has to approve, nothing moves without their yes. A yes is judged anew: the gate has to say the same
+    by now, of the version that was shown. A no needs no trial.
 
     Args:
         workspace: where readings and models are.
         now: the night that judges.
         at: the clock on the wall, for the promotion log; the night itself when None.
-        who: asked for it, for the promotion log.
+        who: asked for it, for the promotion log; a yes is its person's.
+        answer: what came of asking a person.
 
     Raises:
         HistoryTooShort: there is too little history to judge on.
-        NightcastError: another promotion is under way.
+        NightcastError: another promotion is under way; an answer waits for it to end.
     """
     client, promotions = open_tracking(workspace), PromotionLog(workspace)
-    with lease(workspace):
+    with lease(workspace, 0.0 if answer is None else PATIENCE):
         finished = finish(client, promotions)
-        promotion = _judge(workspace, client, promotions, now)
-        if finished is not None and finished.action == PROMOTE and promotion.decision.rule == "no_challenger":
-            promotion = _finished(finished)
-        elif promotion.decision.rule == "already_champion":  # somebody moved `champion` by hand
-            client.delete_registered_model_alias(MODEL, CHALLENGER)
-        elif promotion.evidence is not None:
-            _settle(client, promotions, promotion, now, at or now, who)
-    log.info("%s: %s", "promoted" if promotion.decision.promote else "not promoted", promotion.decision.reason)
+        if answer is not None and answer.no is not None:
+            promotion = _refuse(client, answer, answer.no)
+        else:
+            promotion = _judge(workspace, client, promotions, now)
+            if finished is not None and finished.action == PROMOTE and promotion.decision.rule == "no_challenger":
+                promotion = _finished(finished)
+            else:
+                promotion = _with_a_person(workspace, client, promotion, answer)
+            if promotion.decision.rule == "already_champion":  # somebody moved `champion` by hand
+                client.delete_registered_model_alias(MODEL, CHALLENGER)
+            elif promotion.evidence is not None:
+                _settle(client, promotions, promotion, now, at or now, who if answer is None else answer.who)
+        for version, told in left_waiting(list_versions(client), standing_aliases(client).get(CHALLENGER)):
+            tag_decision(client, version, told, None)
+    _say(promotion)
     return promotion
+
+
+def _say(promotion: Promotion) -> None:
+    verb = "promoted" if promotion.decision.promote else "not promoted"
+    log.info("%s: %s", "awaits approval" if promotion.awaits_approval else verb, promotion.decision.reason)
+
+
+def _refuse(client: MlflowClient, answer: Answer, refusal: Decision) -> Promotion:
+    """Write a person's no, or nobody's yes, onto the version that it is of; no other one is concerned."""
+    aliases = standing_aliases(client)
+    champion, challenger = aliases.get(CHAMPION), aliases.get(CHALLENGER)
+    known = answer.version in {version.version for version in list_versions(client)}
+    standing = standing_decision(client, answer.version) if known else None
+    waits = standing is not None and standing.rule == AWAITING_APPROVAL
+    if waits or (standing is None and answer.version == challenger):
+        tag_decision(client, answer.version, refusal, None)
+    elif standing is not None and not standing.promote:
+        refusal = standing  # it was refused before this came
+    else:
+        refusal = outdated(answer.version, challenger, champion)
+    return Promotion(refusal, answer.version, champion, champion, None)
+
+
+def _with_a_person(
+    workspace: Workspace, client: MlflowClient, promotion: Promotion, answer: Answer | None
+) -> Promotion:
+    """What becomes of the gate's decision where people have a say, or had one."""
+    challenger, before = promotion.challenger, promotion.champion_before
+    if answer is not None and answer.version != challenger:
+        return Promotion(outdated(answer.version, challenger, before), answer.version, before, before, None)
+    if challenger is None or promotion.evidence is None:
+        return promotion
+    standing = standing_decision(client, challenger)
+    if isinstance(answer, Approval):
+        decision = say_yes(promotion.decision, standing, answer)
+    else:
+        asked = workspace.settings.gate.approval == "human"
+        decision = ask_first(promotion.decision, standing, people_decide=asked)
+    return replace(promotion, decision=decision, champion=challenger if decision.promote else before)
 
 
 def rehearse_promotion(workspace: Workspace, now: pd.Timestamp) -> Promotion:
@@ -84,7 +155,8 @@ def rehearse_promotion(workspace: Workspace, now: pd.Timestamp) -> Promotion:
     """
     if not has_tracking(workspace):
         return _no_challenger(None)
-    return _judge(workspace, open_tracking(workspace), PromotionLog(workspace), now)
+    client = open_tracking(workspace)
+    return _with_a_person(workspace, client, _judge(workspace, client, PromotionLog(workspace), now), None)
 
 
 def _finished(entry: Entry) -> Promotion:

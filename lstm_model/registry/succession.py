@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from lstm_model.errors import NightcastError
 from lstm_model.evaluation import Decision
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
+from lstm_model.registry.approval import AWAITING, AWAITING_APPROVAL
 from lstm_model.registry.card import write_card
 from lstm_model.registry.promotion_log import DEMOTE, PROMOTE, ROLLBACK, Entry, PromotionLog, plain
 from lstm_model.registry.tracking import MODEL, open_tracking
@@ -162,13 +163,19 @@ def tag_decision(
     evidence: Mapping[str, Any] | None,
     told: str | None = None,
 ) -> None:
-    """Write decision, reason and numbers onto the version and onto its run; `told` names the decision otherwise."""
+    """Write decision, reason and numbers onto the version and onto its run; without numbers, those there stand.
+
+    `told` names the decision otherwise than promoted or refused.
+    """
+    if decision.rule == AWAITING_APPROVAL:
+        told = AWAITING
     tags = {
         "decision": told or ("promoted" if decision.promote else "refused"),
         "rule": decision.rule,
         "reason": decision.reason,
-        "evidence": json.dumps(plain(evidence), default=str)[:5000],
     }
+    if evidence is not None:
+        tags["evidence"] = json.dumps(plain(evidence), default=str)[:5000]
     run_id = client.get_model_version(MODEL, version).run_id
     for name, value in tags.items():
         client.set_model_version_tag(MODEL, version, name, value)
