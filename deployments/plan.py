@@ -102,7 +102,8 @@ _DEPLOYMENTS = {
     "nightly": (
         "night",
         """**One whole night**: takes in readings, scores what was forecast, trains a challenger, lets the gate decide
-whether it becomes champion, and issues a forecast. Whatever fails, the forecast goes out.
+whether it becomes champion, and issues a forecast. Whatever fails, the forecast goes out. Where a person has to
+approve, it then waits as *Paused*: open the run, menu, *Resume*.
 
 *By hand*: to live the night now, or an earlier one again with `as_of`. One night at a time: a second one is skipped
 and says so.""",
@@ -136,7 +137,8 @@ Also runs after a promotion by hand and after a rollback, and is told which vers
         "model",
         """**Judges the challenger** on days that neither model saw; it becomes champion only if it earned it.
 
-*By hand*: after `train`. The evidence is an artifact, also when the gate refuses.""",
+*By hand*: after `train`. The evidence is an artifact, also when the gate refuses. Where a person has to approve, the
+run waits as *Paused*: open it, menu, *Resume*. A version that waits already is answered by `version` and `answer`.""",
     ),
     "rollback": (
         "model",

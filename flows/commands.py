@@ -288,26 +288,54 @@ def train(as_of: AsOf = None, as_json: AsJson = False) -> None:
 def promote(
     as_of: AsOf = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show decision and evidence; change nothing.")] = False,
+    approve: Annotated[
+        str | None, typer.Option("--approve", metavar="VERSION", help="Say yes to this version, which awaits approval.")
+    ] = None,
+    reject: Annotated[str | None, typer.Option("--reject", metavar="VERSION", help="Say no to it.")] = None,
+    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason, for the promotion log.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge the challenger; exits with 3 when the gate refuses it.
+    """Judge the challenger; exits with 3 where it is not promoted.
 
-    Example: `nightcast promote --dry-run`, then `nightcast promote`
+    With `approval = "human"` a terminal shows the evidence and asks. Without one, and with --json, the challenger
+    awaits approval, which --approve or --reject give it.
+
+    Example: `nightcast promote --dry-run`, then `nightcast promote`, or `nightcast promote --approve 12 --why "fit"`
     """
     if dry_run:
         _rehearse(as_of, as_json)
         return
+    version, answer, why = _asked_first(as_of, as_json, approve, reject, why)
     with _flows("promote", as_of, as_json):
         from flows.promote import promote_flow
         from flows.words import decision_in_words, promotion_as_data
 
-        promotion = _done(promote_flow(as_of))
+        promotion = _done(promote_flow(as_of, None, version, answer, why))
         if as_json:
             _print_json(promotion_as_data(promotion))
         else:
             screen.print(decision_in_words(promotion), highlight=False, markup=False)
     if not promotion.decision.promote:
         raise typer.Exit(REFUSED)
+
+
+def _asked_first(
+    as_of: str | None, as_json: bool, approve: str | None, reject: str | None, why: str | None
+) -> tuple[str | None, str | None, str | None]:
+    """Version, answer and reason, as the options give them or somebody at the terminal does; no run waits for one."""
+    if approve is None and reject is None and why is None and Workspace.find().settings.gate.approval == "auto":
+        return None, None, None
+    from flows.answers import LATER, ask_here, given_answer, somebody_is_there
+    from flows.clock import present
+    from lstm_model.registry import rehearse_promotion
+
+    version, answer = given_answer(approve, reject, why)
+    if answer is None and not as_json and somebody_is_there(screen):
+        workspace = Workspace.find()
+        asked = rehearse_promotion(workspace, present(workspace, as_of))
+        if asked.awaits_approval:
+            return (asked.challenger, *ask_here(screen, asked))
+    return version, answer or LATER, why
 
 
 def _rehearse(as_of: str | None, as_json: bool) -> None:

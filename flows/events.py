@@ -27,6 +27,7 @@ NAMES = {
     "limit": "nightcast.limit.expected",
     "raised": "nightcast.monitor.raised",
     "cleared": "nightcast.monitor.cleared",
+    "approval": "nightcast.approval.wanted",
     "trial": "nightcast.trial",
 }
 MODEL_RESOURCE = "nightcast.model.nightcast"
@@ -43,6 +44,7 @@ _TITLES = {
     "limit": "a limit is expected to be passed",
     "raised": "something needs a person",
     "cleared": "something is well again",
+    "approval": "a challenger awaits approval",
     "trial": "a trial",
 }
 _MOST_STATIONS = 5
@@ -79,17 +81,26 @@ class Event:
         return _TITLES[self.kind]
 
 
-def of_promotion(promotion: Promotion, as_of: pd.Timestamp, who: str) -> list[Event]:
-    """What the gate decided; nothing where it had nothing to decide."""
+def of_promotion(promotion: Promotion, as_of: pd.Timestamp, who: str, forecast: str | None = None) -> list[Event]:
+    """What the gate decided, and a person after it; nothing where there was nothing to decide, or it is open.
+
+    Args:
+        promotion: the decision.
+        as_of: the night it was taken in.
+        who: asked for it, or said yes or no.
+        forecast: whether one is due or coming; a night's own promotion is followed by one, any other is not.
+    """
+    from lstm_model.registry import BY_ANSWER
+
     decision = promotion.decision
     if decision.promote and promotion.challenger is not None:
         return [
             _promoted(
                 promotion.challenger, promotion.champion_before, decision.rule, decision.reason, as_of, who,
-                DUE if who != NIGHTLY else COMING,
+                forecast or (DUE if who != NIGHTLY else COMING),
             )
         ]  # fmt: skip
-    if promotion.evidence is None:
+    if promotion.awaits_approval or (promotion.evidence is None and decision.rule not in BY_ANSWER):
         return []
     stays = f"version {promotion.champion} stays champion" if promotion.champion else "there is no champion"
     sentence = (
@@ -151,6 +162,33 @@ def _of_finding(finding: Finding, as_of: pd.Timestamp) -> Event:
     return Event("cleared", resource, sentence, payload)
 
 
+def of_approval_wanted(asked: Promotion, as_of: pd.Timestamp, until: pd.Timestamp | None, link: str | None) -> Event:
+    """A challenger that the gate would promote waits for a person.
+
+    Args:
+        asked: the gate's decision.
+        as_of: the night it was taken in.
+        until: no answer by then is a no.
+        link: where the dashboard asks; None where only `nightcast promote` does, and until the next challenger comes.
+    """
+    from flows.words import question_in_words
+
+    where = f"Answer at {link} (Resume), or type" if link else "No dashboard asks, so type"
+    sentence = (
+        f"{question_in_words(asked, until if link else None)} {where} `nightcast promote --approve "
+        f"{asked.challenger} --why TEXT`, or --reject."
+    )
+    payload = {
+        "version": asked.challenger,
+        "champion": asked.champion,
+        "why": asked.decision.reason,
+        "as_of": as_of.isoformat(),
+        "until": until.isoformat() if link and until is not None else None,
+        "link": link,
+    }
+    return Event("approval", _model(), sentence, payload)
+
+
 def of_rollback(entry: Entry) -> list[Event]:
     """The champion that was put back, and the version that serves in its place."""
     assert entry.champion is not None
@@ -178,7 +216,7 @@ def _gone(entry: Entry) -> dict[str, Any]:
 
 def of_night(night: Night) -> list[Event]:
     """A night that failed, with every step that did."""
-    return [night_failed(night.as_of, night.failed, _forecast_of(night))] if night.failed else []
+    return [night_failed(night.as_of, night.failed, forecast_of(night))] if night.failed else []
 
 
 def night_failed(as_of: pd.Timestamp, failed: Mapping[str, str], forecast: str | None) -> Event:
@@ -300,7 +338,8 @@ def _night(which: str) -> dict[str, str]:
     return {"prefect.resource.id": f"nightcast.night.{which}", "prefect.resource.name": f"the night of {which}"}
 
 
-def _forecast_of(night: Night) -> str | None:
+def forecast_of(night: Night) -> str | None:
+    """What a night forecast, in words, if it did."""
     from flows.words import issue_in_words
 
     return None if night.forecast is None else issue_in_words(night.forecast)

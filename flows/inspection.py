@@ -11,6 +11,8 @@ from lstm_model.secrets import masked
 from lstm_model.settings import SourceSettings
 from lstm_model.workspace import Workspace
 
+_WAITS = "awaiting approval"  # as `lstm_model.registry.AWAITING`, which takes seconds to import
+
 
 def workspace_status(workspace: Workspace) -> dict[str, Any]:
     """Where the workspace stands."""
@@ -33,10 +35,17 @@ def workspace_status(workspace: Workspace) -> dict[str, Any]:
         "quarantined": len(Quarantine(workspace.quarantine)),
         "versions": len(versions),
         "champion": None if champion is None else f"version {champion['version']}, trained {champion['night']}",
+        "awaiting_approval": _who_waits(versions),
         "newest_forecast": None if newest.empty else newest["issued_at"].iloc[0].isoformat(),
         **_what_is_up(workspace),
     }
     return facts
+
+
+def _who_waits(versions: list[dict[str, Any]]) -> str:
+    """The version that waits for a person's yes or no, and the command that gives it."""
+    waiting = next((row["version"] for row in versions if row["decision"] == _WAITS), None)
+    return "none" if waiting is None else f"version {waiting}; `nightcast promote` asks for your answer"
 
 
 def _what_is_up(workspace: Workspace) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def runs_under_way(client: SyncPrefectClient) -> list[FlowRun]:
     )
     from prefect.client.schemas.objects import StateType
 
-    states = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+    under_way = [StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]  # paused: it waits
+    states = FlowRunFilterStateType(any_=under_way)
     return client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=states)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.approval import ask_for_approval
 from flows.artifacts import leave_page
 from flows.clock import mark_lived, night_to_live, wall_clock
-from flows.events import NIGHTLY, of_night
+from flows.events import COMING, NIGHTLY, forecast_of, night_failed, of_night
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
 from flows.late import late_readings
@@ -24,6 +25,7 @@ from flows.train import train_flow
 from flows.verify import verify_flow
 from flows.words import night_in_words
 from lstm_model.errors import NightFailed
+from lstm_model.registry import Promotion
 from lstm_model.workspace import Workspace
 
 
@@ -57,6 +59,8 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
             raise
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {now:%Y-%m-%d}")
     announce(workspace, *of_night(night))
+    if night.promote is not None and night.promote.awaits_approval:
+        _ask(workspace, night, night.promote, as_of)
     if night.failed:
         raise NightFailed(night)
     return night
@@ -73,3 +77,17 @@ def _live(workspace: Workspace, night: Night) -> None:
         night.promote = night.live("promote", lambda: lived(promote_flow)(moment, NIGHTLY))
     night.forecast = night.live("forecast", lambda: lived(forecast_flow)(moment))
     mark_lived(workspace, now, list(night.failed))
+
+
+def _ask(workspace: Workspace, night: Night, asked: Promotion, as_of: str | None) -> None:
+    """Let a person decide; after a yes, forecast anew.
+
+    The night was lived by now, holds no lock, and its forecast is out: a kill costs the question and nothing else.
+    """
+    failed = dict(night.failed)
+    night.promote = night.live("approval", lambda: ask_for_approval(workspace, asked, as_of, COMING)) or asked
+    if night.promote.decision.promote:
+        night.forecast = night.live("forecast anew", lambda: lived(forecast_flow)(as_of)) or night.forecast
+    leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {night.as_of:%Y-%m-%d}")
+    if news := {step: why for step, why in night.failed.items() if step not in failed}:
+        announce(workspace, night_failed(night.as_of, news, forecast_of(night)))

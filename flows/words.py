@@ -99,14 +99,42 @@ def verification_in_words(report: Verification) -> str:
 def decision_in_words(promotion: Promotion) -> str:
     """Who is champion now, and why."""
     verb = "promoted" if promotion.decision.promote else "not promoted"
+    verb = "awaits approval" if promotion.awaits_approval else verb
     subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
     standing = f"champion is version {promotion.champion}" if promotion.champion else "there is no champion"
     return f"{subject} {verb}: {promotion.decision.reason}. Now {standing}."
 
 
+def question_in_words(asked: Promotion, until: pd.Timestamp | None = None) -> str:
+    """What a person is asked: which version, in whose place, what speaks for it, and until when.
+
+    Args:
+        asked: what the gate would promote.
+        until: no answer by then is a no; None where the question stays open.
+    """
+    place = f"take version {asked.champion}'s place as champion" if asked.champion else "become the first champion"
+    parts = [f"Version {asked.challenger} would {place}: {asked.decision.reason}."]
+    if asked.summary is not None:
+        parts.append(f"On the gate's window: {_numbers(asked.summary)}.")
+    stays = f"version {asked.champion} stays" if asked.champion else "there is none still"
+    if until is not None:
+        parts.append(f"Without an answer by {until:%Y-%m-%d %H:%M} UTC {stays}.")
+    return " ".join(parts)
+
+
+def _numbers(summary: pd.DataFrame) -> str:
+    """The few scores that decide, a method each."""
+    told = [method for method in ("challenger", "champion", "ridge", "persistence") if method in summary.index]
+    return "; ".join(
+        f"{method} MAE {summary.loc[method, 'mae']:.2f} °C, 80 % covers {summary.loc[method, 'coverage_80']:.0%}"
+        for method in told
+    )
+
+
 def rehearsal_in_words(promotion: Promotion) -> str:
     """What judging the challenger would do."""
     verb = "would be promoted" if promotion.decision.promote else "would not be promoted"
+    verb = "would await approval" if promotion.awaits_approval else verb
     subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
     standing = f"version {promotion.champion_before}" if promotion.champion_before else "nobody"
     return f"{subject} {verb}: {promotion.decision.reason}. Nothing was changed; champion is {standing}."
@@ -213,7 +241,7 @@ def night_in_sentences(night: Night) -> dict[str, str]:
         sentences["promote"] = decision_in_words(night.promote)
     if night.forecast is not None:
         sentences["forecast"] = issue_in_words(night.forecast)
-    steps = ("ingest", "verify", "monitor", "train", "promote", "forecast")
+    steps = ("ingest", "verify", "monitor", "train", "promote", "forecast", "approval", "forecast anew")
     return {step: sentences[step] for step in steps if step in sentences}
 
 
@@ -312,6 +340,7 @@ def promotion_as_data(promotion: Promotion) -> dict[str, Any]:
     summary = promotion.summary
     return {
         "promoted": promotion.decision.promote,
+        "awaits_approval": promotion.awaits_approval,
         "rule": promotion.decision.rule,
         "reason": promotion.decision.reason,
         "challenger": promotion.challenger,
