@@ -18,7 +18,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flows.access import HOSTS, LOGIN
+from flows.access import HOSTS, SERVERS_LOGIN
 
 _HEALTH = "/health"
 _ASK_NOBODY_ELSE = (
@@ -83,7 +83,7 @@ def mlflow() -> ASGIApp:
     os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = _at_any_port(origins)
     from mlflow.server.fastapi_app import app
 
-    return guarded(app, hosts, os.environ.get(LOGIN))
+    return guarded(app, hosts, os.environ.get(SERVERS_LOGIN))
 
 
 def guarded(app: ASGIApp, hosts: Sequence[str], login: str | None = None) -> ASGIApp:

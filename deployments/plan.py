@@ -13,11 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from flows.due import TAG
 from flows.events import DUE, FORECAST, MODEL_RESOURCE, NAMES
 from lstm_model.settings import ScheduleSettings
 from lstm_model.workspace import Workspace
 
-TAG = "nightcast"
 NEVER = "not scheduled"
 AFTER_PROMOTION = {
     "name": "forecast after a promotion",

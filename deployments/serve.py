@@ -23,11 +23,12 @@ from deployments.plan import plan
 from deployments.standing import Standing, note_registered, overridden, read_standing, recall_registered
 from flows.access import access
 from flows.events import of_crash
-from flows.killed import GONE, crashed_nights, end_killed_runs, runs_under_way
+from flows.killed import GONE, crashed_nights, end_killed_runs, of_this_workspace, runs_under_way
 from flows.runtime import environment_for
 from flows.telling import announce
 from flows.turns import answers, live_api
 from lstm_model.errors import NightcastError
+from lstm_model.servers import elsewhere
 from lstm_model.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -123,17 +124,17 @@ def _look_after_runs(workspace: Workspace, since: datetime) -> None:
             try:
                 _tell_ended(end_killed_runs(workspace, _LATER))
                 _announce_crashed(workspace, since, told)
-                if was_away and not _is_busy():
+                if was_away and not _is_busy(workspace):
                     _renew()
             except Exception as error:  # the server may be away again; the next look finds it
                 _say(f"cannot look after the runs now: {type(error).__name__}: {error}")
 
 
-def _is_busy() -> bool:
+def _is_busy(workspace: Workspace) -> bool:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        return bool(runs_under_way(client))
+        return bool(of_this_workspace(workspace, runs_under_way(client)))
 
 
 def _renew() -> None:
@@ -144,10 +145,12 @@ def _renew() -> None:
 
 def _point_prefect_at(workspace: Workspace) -> None:
     """Before Prefect is imported, say where its server and its files are; wait until the server answers."""
-    api = os.environ.get("PREFECT_API_URL") or live_api(workspace)
+    server = workspace.settings.server
+    api = elsewhere(server, "prefect") or os.environ.get("PREFECT_API_URL") or live_api(workspace)
     if not api:
         raise NightcastError("no Prefect server runs for this workspace; `nightcast up` starts one, and this with it")
-    os.environ.update(environment_for(workspace) | access(workspace.settings.server) | {"PREFECT_API_URL": api})
+    told = environment_for(workspace, waits_for_database=bool(server.prefect))
+    os.environ.update(told | access(server) | {"PREFECT_API_URL": api})
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not answers(api):
         if time.monotonic() > deadline:
@@ -165,7 +168,7 @@ def _announce_crashed(workspace: Workspace, since: datetime, told: set[UUID]) ->
 
     A night that was lived to its end, but whose server was away then, is Crashed as well and nothing to tell of.
     """
-    crashed = [run for run in crashed_nights(since) if run.id not in told]
+    crashed = [run for run in of_this_workspace(workspace, crashed_nights(since)) if run.id not in told]
     if not crashed:
         return
     from flows.clock import lived_nights  # it brings the readings' libraries: not before they are needed

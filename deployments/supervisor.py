@@ -20,8 +20,8 @@ from deployments.parts import Part, Undertaker, reason_in
 from flows.access import address_of
 from flows.due import deployments, next_runs
 from flows.processes import listener
-from flows.runtime import environment_for
-from flows.turns import UP, Tenant, answers
+from flows.runtime import DATABASE, REGISTRY, environment_for
+from flows.turns import UP, Tenant, answers, wait_for_elsewhere
 from lstm_model.errors import NightcastError
 
 _READY_SECONDS = 120.0
@@ -41,6 +41,10 @@ class Plan:
     host: str
     prefect_port: int
     mlflow_port: int
+    prefect_elsewhere: str | None = None
+    """API of a Prefect server that runs elsewhere; no server of ours is started then."""
+    mlflow_elsewhere: str | None = None
+    """Address of an MLflow server that runs elsewhere, likewise."""
 
     @property
     def state(self) -> Path:
@@ -50,6 +54,8 @@ class Plan:
     @property
     def dashboard(self) -> str:
         """Prefect's address."""
+        if self.prefect_elsewhere is not None:
+            return self.prefect_elsewhere.removesuffix("/api")
         return f"http://{address_of(self.host)}:{self.prefect_port}"
 
     @property
@@ -60,15 +66,26 @@ class Plan:
     @property
     def mlflow(self) -> str:
         """MLflow's address."""
-        return f"http://{address_of(self.host)}:{self.mlflow_port}"
+        return self.mlflow_elsewhere or f"http://{address_of(self.host)}:{self.mlflow_port}"
+
+    def check_elsewhere(self, tell: Callable[[str], None]) -> None:
+        """See that the servers that run elsewhere answer.
+
+        Raises:
+            NightcastError: one does not.
+        """
+        for which, address in (("prefect", self.prefect_elsewhere), ("mlflow", self.mlflow_elsewhere)):
+            if address is not None:
+                wait_for_elsewhere(which, address, tell)
 
     def check_ports(self) -> None:
-        """See that both ports are free, and ours to listen at.
+        """See that the ports of our own servers are free, and ours to listen at.
 
         Raises:
             NightcastError: one is not.
         """
-        for name in ("prefect_port", "mlflow_port"):
+        ours = {"prefect_port": self.prefect_elsewhere, "mlflow_port": self.mlflow_elsewhere}
+        for name in (name for name, elsewhere in ours.items() if elsewhere is None):
             port = getattr(self, name)
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -102,19 +119,23 @@ class Supervisor:
         self._ui = self._part("MLflow UI", _guarded("mlflow", plan, plan.mlflow_port), logs / "mlflow.log")
         serving = [sys.executable, "-m", "deployments.serve"]
         self._serving = self._part("deployments", serving, logs / "deployments.log")
-        self._parts = (self._server, self._ui, self._serving)
+        elsewhere = {self._server: plan.prefect_elsewhere, self._ui: plan.mlflow_elsewhere, self._serving: None}
+        self._parts = tuple(part for part, address in elsewhere.items() if address is None)
         self._due: dict[str, float] = {}
         self._held: list[str] = []
         self._api: str | None = None
-        environment = os.environ | environment_for(plan) | {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
+        databases = {name: os.environ.pop(name) for name in (DATABASE, REGISTRY) if name in os.environ}
+        told = environment_for(plan, waits_for_database=DATABASE in databases or plan.prefect_elsewhere is not None)
+        environment = os.environ | told | {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
         environment.pop("PREFECT_API_URL", None)
         self._environment = environment
         self._server.environment = environment | {
+            DATABASE: databases.get(DATABASE, environment[DATABASE]),
             "PREFECT_SERVER_API_HOST": plan.host,
             "PREFECT_SERVER_API_PORT": str(plan.prefect_port),
             "PREFECT_UI_API_URL": "/api",  # by whatever name a browser knows this machine
         }
-        self._ui.environment = environment | _mlflow_settings(plan.home / "mlruns")
+        self._ui.environment = environment | _mlflow_settings(plan.home / "mlruns", databases.get(REGISTRY))
         self._serving.environment = environment | {
             "PREFECT_API_URL": plan.api,
             "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
@@ -129,13 +150,17 @@ class Supervisor:
         Raises:
             NightcastError: one does not.
         """
-        self._begin(self._server)
+        if self._server in self._parts:
+            self._begin(self._server)
         self._open_tracking()  # the database is there and at home before the UI reads it
-        self._begin(self._ui)
-        self._until(lambda: answers(self._plan.api), self._server)
+        if self._ui in self._parts:
+            self._begin(self._ui)
+        if self._server in self._parts:
+            self._until(lambda: answers(self._plan.api), self._server)
         self._api = self._plan.api
         self._begin(self._serving)
-        self._until(lambda: answers(self._plan.mlflow), self._ui)
+        if self._ui in self._parts:
+            self._until(lambda: answers(self._plan.mlflow), self._ui)
         self._until(self._deployments_are_served, self._serving)
         self._is_ready = True
 
@@ -228,9 +253,10 @@ class Supervisor:
                 child.kill()
             words = child.stderr.read() if child.stderr else ""
         if child.returncode:
+            where = self._plan.mlflow_elsewhere or self._plan.home / "mlruns"
             raise NightcastError(
-                f"MLflow's database {self._plan.home / 'mlruns' / 'mlflow.db'} cannot be opened; "
-                f"{reason_in(words.splitlines())}; `nightcast doctor` says what to do"
+                f"MLflow's database of {where} cannot be opened; {reason_in(words.splitlines())}; `nightcast doctor` "
+                "says what to do"
             )
 
     def _deployments_are_served(self) -> bool:
@@ -267,9 +293,9 @@ def _guarded(name: str, plan: Plan, port: int) -> list[str]:
     return [*serve, "--host", plan.host, "--port", str(port), "--timeout-keep-alive", "5"]
 
 
-def _mlflow_settings(mlruns: Path) -> dict[str, str]:
+def _mlflow_settings(mlruns: Path, database: str | None) -> dict[str, str]:
     """What `mlflow server` would tell the process that answers."""
-    database = f"sqlite:///{mlruns / 'mlflow.db'}"
+    database = database or f"sqlite:///{mlruns / 'mlflow.db'}"
     return {
         "_MLFLOW_SERVER_FILE_STORE": database,
         "_MLFLOW_SERVER_REGISTRY_STORE": database,

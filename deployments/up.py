@@ -1,7 +1,8 @@
 """`nightcast up`: Prefect server, MLflow UI and the deployments, started together, kept alive, stopped together.
 
 It lives for months beside what it looks after and stays small: no settings, Prefect, MLflow or torch in it. Whoever
-starts it says where: `python -m deployments.up HOME HOST PREFECT_PORT MLFLOW_PORT [--detached]`.
+starts it says where: `python -m deployments.up HOME HOST PREFECT_PORT MLFLOW_PORT [--prefect=API] [--mlflow=ADDRESS]
+[--detached]`; the two addresses are of servers that run elsewhere already.
 """
 
 from __future__ import annotations
@@ -56,8 +57,10 @@ def _fall_silent() -> None:
 
 def main() -> int:
     """Start everything, say where it is, and look after it until told to stop."""
-    home, host, prefect_port, mlflow_port, *detached = sys.argv[1:]
-    plan = Plan(Path(home), host, int(prefect_port), int(mlflow_port))
+    home, host, prefect_port, mlflow_port, *more = sys.argv[1:]
+    elsewhere = dict(word.removeprefix("--").split("=", 1) for word in more if "=" in word)
+    there = elsewhere.get("prefect"), elsewhere.get("mlflow")
+    plan = Plan(Path(home), host, int(prefect_port), int(mlflow_port), *there)
     logging.raiseExceptions = False  # a disk that is full for a while is no reason to fill the terminal
     voice = Voice()
     supervisor = None
@@ -67,10 +70,11 @@ def main() -> int:
         voice.keep_in(plan.state / "logs" / "up.log")  # ours alone from here on
         Tenant(os.getpid(), UP).write(plan)
         plan.check_ports()
+        plan.check_elsewhere(voice.say)
         supervisor = Supervisor(plan, voice.say)
         supervisor.start()
         supervisor.tell_where()
-        if detached:
+        if "--detached" in more:
             voice.say("It goes on in the background; `nightcast down` stops all of it.")
             _fall_silent()
         else:

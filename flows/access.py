@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from lstm_model.errors import SettingsError
 from lstm_model.loopback import is_loopback
 from lstm_model.secrets import Secrets
+from lstm_model.servers import elsewhere
+from lstm_model.servers import login as login_at
 
 if TYPE_CHECKING:  # `nightcast up` itself stays small
     from lstm_model.settings import ServerSettings
 
-HOSTS, LOGIN = "NIGHTCAST_HOSTS", "PREFECT_API_AUTH_STRING"
-"""Environment variables that say who may ask: names, separated by commas, and `user:password`, if any."""
-_SERVERS_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
+HOSTS, LOGIN, SERVERS_LOGIN = "NIGHTCAST_HOSTS", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"
+"""Environment variables that say who may ask: names, separated by commas, and `user:password`, if any.
+
+One says what programs of ours bring to Prefect's server, the other what our own servers ask for.
+"""
 _HERE = ("127.0.0.1", "localhost")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - where a server listens is no address to go to
 
@@ -37,17 +41,18 @@ def access(server: ServerSettings, environment: Mapping[str, str] = os.environ) 
     Raises:
         SettingsError: the environment does not say what `auth` refers to, or it is no login.
     """
+    theirs = login_at(server, "prefect", environment) if elsewhere(server, "prefect") else ""
     if not server.auth:
-        return {}
+        return {LOGIN: theirs} if theirs else {}
     told = Secrets("server", environment).reveal("auth", server.auth)
     if not all(told.partition(":")):
         raise SettingsError("server: auth must stand for a name and a password, as in user:password.")
-    return {LOGIN: told, _SERVERS_LOGIN: told}
+    return {LOGIN: theirs or told, SERVERS_LOGIN: told}
 
 
 def forget_logins() -> None:
     """Forget what this process was told of another server's login."""
-    for name in (LOGIN, _SERVERS_LOGIN):
+    for name in (LOGIN, SERVERS_LOGIN):
         os.environ.pop(name, None)
 
 
@@ -59,7 +64,7 @@ def access_for_servers(server: ServerSettings, environment: Mapping[str, str] = 
     """
     found = access(server, environment)
     if not is_loopback(server.host):
-        if not found:
+        if SERVERS_LOGIN not in found:
             raise SettingsError(
                 f"server.host = {server.host!r} lets other machines in, without a login. Write "
                 'auth = "${DASHBOARD_LOGIN}" under [server] and set DASHBOARD_LOGIN=user:password in the environment.'

@@ -15,11 +15,14 @@ from typing import Literal
 from packaging.version import Version
 
 from flows.processes import listener
-from flows.turns import Tenant, live_tenant
-from lstm_model.errors import SettingsError
+from flows.turns import Tenant, live_tenant, wait_for_elsewhere
+from lstm_model.errors import NightcastError, SettingsError
+from lstm_model.servers import Which, elsewhere, login, reach_database
+from lstm_model.settings import ServerSettings
 from lstm_model.workspace import Workspace
 
 _LEAST_FREE_GIB = 2.0
+_REMEDY = "start it, or mend its address under [server] in nightcast.toml"
 _HELD_BACK = {  # package: first version that breaks, and how
     "fastapi": ("0.151", "newer ones keep Prefect 3.8 from starting any flow"),
     "sqlalchemy": ("2.1", "newer ones silently stop Prefect's scheduler"),
@@ -49,11 +52,13 @@ def examine() -> list[Finding]:
         found = f"there is no folder {workspace.home}"
         return [*findings, Finding("workspace", "broken", found, "make it, or point NIGHTCAST_HOME elsewhere")]
     findings.append(_disk(workspace.home))
-    server = workspace.settings.server
-    for name, port in (("Prefect port", server.prefect_port), ("MLflow port", server.mlflow_port)):
-        findings.append(_port(name, server.host, port, live_tenant(workspace)))
-    findings.append(_database("MLflow database", workspace.mlruns / "mlflow.db"))
-    findings.append(_database("Prefect database", workspace.state / "prefect" / "prefect.db"))
+    server, tenant = workspace.settings.server, live_tenant(workspace)
+    if not elsewhere(server, "prefect"):
+        findings.append(_port("Prefect port", server.host, server.prefect_port, tenant))
+    if not elsewhere(server, "mlflow"):
+        findings.append(_port("MLflow port", server.host, server.mlflow_port, tenant))
+    findings.append(_kept(server, "mlflow", "MLflow", workspace.mlruns / "mlflow.db"))
+    findings.append(_kept(server, "prefect", "Prefect", workspace.state / "prefect" / "prefect.db"))
     return findings
 
 
@@ -105,6 +110,20 @@ def _port(name: str, host: str, port: int, tenant: Tenant | None) -> Finding:
     by = f" by process {who.pid}, {who.command[:60]!r}" if who else ""
     remedy = "stop that before `nightcast up`, or choose another port under [server]"
     return Finding(name, "warning", f"{host}:{port} is taken{by}", remedy)
+
+
+def _kept(server: ServerSettings, which: Which, name: str, file: Path) -> Finding:
+    """Where a server keeps what it knows: in a file of the workspace, in a database, or where somebody else runs it."""
+    if not getattr(server, which):
+        return _database(f"{name} database", file)
+    try:
+        if (address := elsewhere(server, which)) is not None:
+            login(server, which, os.environ)
+            wait_for_elsewhere(which, address, lambda line: None, patience=0.0)
+            return Finding(f"{name} server", "ok", f"{address} answers")
+        return Finding(f"{name} database", "ok", reach_database(server, which, os.environ, patience=0.0))
+    except NightcastError as error:
+        return Finding(f"{name} {'server' if elsewhere(server, which) else 'database'}", "broken", str(error), _REMEDY)
 
 
 def _database(name: str, file: Path) -> Finding:

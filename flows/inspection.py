@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lstm_model.secrets import masked
+from lstm_model.servers import elsewhere
 from lstm_model.settings import SourceSettings
 from lstm_model.workspace import Workspace
 
@@ -49,7 +50,7 @@ def _who_waits(versions: list[dict[str, Any]]) -> str:
 
 
 def _what_is_up(workspace: Workspace) -> dict[str, Any]:
-    """Addresses, parts and the next times of `nightcast up`."""
+    """Addresses, parts and the next times of `nightcast up`, or of servers that run elsewhere."""
     import httpx
 
     from flows.access import access
@@ -57,23 +58,27 @@ def _what_is_up(workspace: Workspace) -> dict[str, Any]:
     from flows.processes import command_of
     from flows.turns import live_tenant
 
-    tenant = live_tenant(workspace)
-    if tenant is None:
-        return {"dashboard": "not running; `nightcast up` starts it"}
-    facts: dict[str, Any] = {
-        "dashboard": tenant.dashboard or "on its way up",
-        "mlflow_ui": tenant.mlflow or "on its way up",
-        "parts": ", ".join(
+    server, tenant = workspace.settings.server, live_tenant(workspace)
+    facts: dict[str, Any] = {}
+    if tenant is not None:
+        facts |= {"dashboard": tenant.dashboard or "on its way up", "mlflow_ui": tenant.mlflow or "on its way up"}
+        facts["parts"] = ", ".join(
             f"{name} (process {pid})" if command_of(pid) else f"{name} (down)" for name, pid in tenant.parts.items()
-        ),
-    }
-    if tenant.prefect_api is None:
+        )
+    elif (api := elsewhere(server, "prefect")) is not None:
+        facts["dashboard"] = api.removesuffix("/api")
+    else:
+        facts["dashboard"] = "not running; `nightcast up` starts it"
+    if (ui := elsewhere(server, "mlflow")) is not None:
+        facts["mlflow_ui"] = ui
+    api = tenant.prefect_api if tenant is not None else elsewhere(server, "prefect")
+    if api is None:
         return facts
-    os.environ.update(access(workspace.settings.server))
+    os.environ.update(access(server))
     try:
-        return facts | {f"next_{due.deployment}": due.in_words() for due in next_runs(tenant.prefect_api)}
+        return facts | {f"next_{due.deployment}": due.in_words() for due in next_runs(api)}
     except httpx.HTTPError:
-        return facts | {"dashboard": f"{tenant.dashboard} does not answer"}
+        return facts | {"dashboard": f"{facts['dashboard']} does not answer"}
 
 
 def quarantine_as_data(workspace: Workspace) -> list[dict[str, Any]]:

@@ -39,10 +39,11 @@ def pruning_in_words(outcome: Pruning, *, dry_run: bool = False) -> str:
         return f"nothing is old enough to go; {_count(outcome.kept, 'version')} stay"
     verb = "would go" if dry_run else "went"
     which = f" ({_spans(outcome.versions)})" if outcome.versions else ""
+    left = "" if not outcome.rows_stay or dry_run else "; the server keeps their rows until `mlflow gc` is run there"
     return (
         f"{_count(len(outcome.versions), 'version')}{which}, {_count(len(outcome.runs), 'run')} and "
         f"{_count(len(outcome.models), 'packaged model')} {verb}, {_size(outcome.bytes)}; "
-        f"{_count(outcome.kept, 'version')} stay"
+        f"{_count(outcome.kept, 'version')} stay{left}"
     )
 
 

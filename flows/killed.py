@@ -6,7 +6,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from flows.living import living_runs
+from flows.living import living_runs, noted_runs
+from lstm_model.servers import elsewhere
 from lstm_model.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def end_killed_runs(workspace: Workspace, grace: timedelta) -> list[str]:
 
     ended = []
     with get_client(sync_client=True) as client:
-        suspects = without_process(runs_under_way(client), living_runs(workspace), datetime.now(UTC) - grace)
+        under_way = of_this_workspace(workspace, runs_under_way(client))
+        suspects = without_process(under_way, living_runs(workspace), datetime.now(UTC) - grace)
         # Asked again, because one that ended meanwhile said so before its process went.
         still = {run.id for run in runs_under_way(client)} if suspects else set()
         for run in suspects:
@@ -80,6 +82,14 @@ def runs_under_way(client: SyncPrefectClient) -> list[FlowRun]:
         flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
         flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=states)),
     )
+
+
+def of_this_workspace(workspace: Workspace, runs: Collection[FlowRun]) -> list[FlowRun]:
+    """Those of the runs that are ours: all on our own server; on one elsewhere, those noted here within a day."""
+    if elsewhere(workspace.settings.server, "prefect") is None:
+        return list(runs)
+    ours = noted_runs(workspace)
+    return [run for run in runs if str(run.id) in ours]
 
 
 def without_process(runs: Collection[FlowRun], living: Collection[str], since: datetime) -> list[FlowRun]:

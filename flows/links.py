@@ -1,15 +1,16 @@
-"""Addresses of pages of the MLflow UI that `nightcast up` serves."""
+"""Addresses of pages of the MLflow UI: the one that `nightcast up` serves, or the one that runs elsewhere."""
 
 from __future__ import annotations
 
 from flows.access import address_of
 from lstm_model.registry import MODEL
+from lstm_model.servers import elsewhere
 from lstm_model.settings import ServerSettings
 
 
 def mlflow_address(server: ServerSettings) -> str:
     """Where the MLflow UI is."""
-    return f"http://{address_of(server.host)}:{server.mlflow_port}"
+    return elsewhere(server, "mlflow") or f"http://{address_of(server.host)}:{server.mlflow_port}"
 
 
 def run_link(server: ServerSettings, run_id: str, text: str = "the run in MLflow") -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,6 +16,7 @@ from lstm_model.workspace import Workspace
 
 _FOLDER = "processes"
 _RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
+_REMEMBERED_SECONDS = 24 * 3600.0
 _own: dict[Path, FileLock] = {}
 
 
@@ -33,22 +36,29 @@ def note_run(workspace: Workspace, run_id: str) -> None:
 
 def living_runs(workspace: Workspace) -> set[str]:
     """Ids of the flow runs that a process lives, or was started to live and has not begun yet."""
-    folder = workspace.state / _FOLDER
-    noted = {
-        run_id
-        for notes in _notes(folder)
-        if not _is_gone(notes)
-        for run_id in notes.read_text(encoding="utf-8").splitlines()
-    }
-    return noted | set(_started_runs())
+    return _told_in(notes for notes in _notes(workspace.state / _FOLDER) if not _is_gone(notes)) | set(_started_runs())
+
+
+def noted_runs(workspace: Workspace) -> set[str]:
+    """Ids of the flow runs that any process noted here within a day, whether or not it still lives."""
+    return _told_in(_notes(workspace.state / _FOLDER))
+
+
+def _told_in(files: Iterable[Path]) -> set[str]:
+    told: set[str] = set()
+    for notes in files:
+        with suppress(FileNotFoundError):  # swept this very moment
+            told |= set(notes.read_text(encoding="utf-8").splitlines())
+    return told
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what ended processes left."""
+    """Remove what processes left that ended a day ago."""
     for notes in _notes(folder):
-        if _is_gone(notes):
-            notes.unlink(missing_ok=True)
-            notes.with_suffix(".lock").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process sweeps as well
+            if time.time() - notes.stat().st_mtime > _REMEMBERED_SECONDS and _is_gone(notes):
+                notes.unlink()
+                notes.with_suffix(".lock").unlink()
 
 
 def _notes(folder: Path) -> list[Path]:

@@ -11,11 +11,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flows.access import access
-from flows.turns import Place, Tenant, take_turn
+from flows.turns import Place, Tenant, take_turn, wait_for_elsewhere
 from lstm_model.errors import SettingsError
+from lstm_model.servers import database, elsewhere, reach_database
 
 if TYPE_CHECKING:  # `nightcast up` itself stays small
     from lstm_model.workspace import Workspace
+
+DATABASE, REGISTRY = "PREFECT_API_DATABASE_CONNECTION_URL", "NIGHTCAST_REGISTRY"
+"""Environment variables that tell Prefect's server and the MLflow UI of `up` where their databases are, with passwords.
+"""
 
 # On the command line `flows.progress` speaks; Prefect's own console lines would say everything twice.
 _QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
@@ -32,7 +37,7 @@ def start_engine(
         NightcastError: the turn did not come.
         SettingsError: prefect was imported before and would look elsewhere, or the server's login is not known.
     """
-    _point_at(workspace, take_turn(workspace, command, tell, check=check))
+    _point_at(workspace, _api_for(workspace, command, tell, check))
     from prefect.client.orchestration import get_client
     from prefect.server.api.server import SubprocessASGIServer
 
@@ -50,12 +55,24 @@ def start_engine(
     start.join()
 
 
+def _api_for(workspace: Workspace, command: str, tell: Callable[[str], None], check: Callable[[], None]) -> str | None:
+    """The API of the server that `[server] prefect` names or of a running `up`; None where the turn is ours."""
+    if (api := elsewhere(workspace.settings.server, "prefect")) is None:
+        return take_turn(workspace, command, tell, check=check)
+    check()
+    wait_for_elsewhere("prefect", api, tell)
+    return api
+
+
 def _point_at(workspace: Workspace, api: str | None) -> None:
-    home = workspace.state / "prefect"
+    home, server = workspace.state / "prefect", workspace.settings.server
     home.mkdir(parents=True, exist_ok=True)
-    environment = environment_for(workspace)
+    environment = environment_for(workspace, waits_for_database=bool(server.prefect))
     if api is not None:
-        environment |= access(workspace.settings.server) | {"PREFECT_API_URL": api}
+        environment |= access(server) | {"PREFECT_API_URL": api}
+    elif (url := database(server, "prefect", os.environ, "asyncpg")) is not None:
+        reach_database(server, "prefect", os.environ)
+        environment |= {DATABASE: url}
     if "prefect" in sys.modules and os.environ.get("PREFECT_HOME") != str(home):
         raise SettingsError("prefect was imported before nightcast could point it at the workspace; import flows first")
     os.environ.pop("PREFECT_API_URL", None)
@@ -64,14 +81,20 @@ def _point_at(workspace: Workspace, api: str | None) -> None:
         os.environ.setdefault(name, value)
 
 
-def environment_for(place: Place) -> dict[str, str]:
-    """Environment of every process that runs flows or the server for this workspace."""
+def environment_for(place: Place, *, waits_for_database: bool = False) -> dict[str, str]:
+    """Environment of every process that runs flows or the server for this workspace.
+
+    Args:
+        place: the workspace.
+        waits_for_database: whether the server's database may go and come back by itself; it then answers with 500.
+    """
     home = place.state / "prefect"
-    return {
+    patient = {"PREFECT_CLIENT_RETRY_EXTRA_CODES": "500"} if waits_for_database else {}
+    return patient | {
         "NIGHTCAST_HOME": str(place.home),
         "PREFECT_HOME": str(home),
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+        DATABASE: f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

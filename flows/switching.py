@@ -10,11 +10,13 @@ import time
 from contextlib import suppress
 
 from flows.access import access_for_servers, forget_logins
-from flows.runtime import forgetting_after
+from flows.runtime import DATABASE, REGISTRY, forgetting_after
 from flows.turns import UP, end_leftovers, is_anybodys_turn, live_tenant, tenant_of
 from lstm_model.errors import NightcastError
+from lstm_model.servers import Which, database, elsewhere, reach_database
 from lstm_model.workspace import Workspace
 
+_SERVERS: tuple[Which, ...] = ("prefect", "mlflow")
 _DOWN_SECONDS = 90.0
 
 
@@ -23,13 +25,15 @@ def go_up(workspace: Workspace, *, detach: bool) -> int:
 
     Raises:
         SettingsError: other machines could ask, and nothing says who may.
+        NightcastError: a database that `[server]` names does not answer.
     """
     server = workspace.settings.server
     forget_logins()
-    os.environ.update(forgetting_after(server.history_days) | access_for_servers(server))
+    os.environ.update(forgetting_after(server.history_days) | access_for_servers(server) | _databases(workspace))
     # Deployments sit above flows: they are called by name instead of being imported.
     command = [sys.executable, "-m", "deployments.up", str(workspace.home), server.host]
     command += [str(server.prefect_port), str(server.mlflow_port)]
+    command += [f"--{which}={address}" for which in _SERVERS if (address := elsewhere(server, which))]
     if not detach:
         os.execv(sys.executable, command)  # noqa: S606
     child = subprocess.Popen(  # noqa: S603
@@ -46,6 +50,19 @@ def go_up(workspace: Workspace, *, detach: bool) -> int:
         return child.wait()
     child.returncode = 0  # it is to outlive us
     return 0
+
+
+def _databases(workspace: Workspace) -> dict[str, str]:
+    """What the servers of `up` are told of databases elsewhere: in the environment, for passwords are in it."""
+    for name in (DATABASE, REGISTRY):
+        os.environ.pop(name, None)
+    found = {}
+    told: tuple[tuple[Which, str, str], ...] = (("prefect", DATABASE, "asyncpg"), ("mlflow", REGISTRY, "psycopg"))
+    for which, name, driver in told:
+        if (url := database(workspace.settings.server, which, os.environ, driver)) is not None:
+            reach_database(workspace.settings.server, which, os.environ)
+            found[name] = url
+    return found
 
 
 def go_down(workspace: Workspace) -> str:

@@ -14,6 +14,7 @@ from flows.access import access, login
 from flows.events import Event
 from flows.notices import notify
 from flows.turns import live_api
+from lstm_model.servers import elsewhere
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.notify")
@@ -27,13 +28,14 @@ def announce(workspace: Workspace, *events: Event, in_flow: bool = True) -> None
     Args:
         workspace: where they happened.
         events: what happened.
-        in_flow: False for a command without a flow, which knows no server but a running `nightcast up`'s.
+        in_flow: False for a command without a flow, which knows no server but one that runs elsewhere, or
+            a running `nightcast up`'s.
     """
     for event in events:
         try:
             if in_flow:
                 _emit(event)
-            elif (api := live_api(workspace)) is not None:
+            elif (api := elsewhere(workspace.settings.server, "prefect") or live_api(workspace)) is not None:
                 os.environ.update(access(workspace.settings.server))
                 _post(api, event)
         except Exception as error:  # the work is done; that nobody hears of it must not undo it

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import httpx
 from filelock import FileLock, Timeout
@@ -21,6 +22,7 @@ from filelock import FileLock, Timeout
 from flows.one_night import one_night
 from flows.processes import command_of, end_processes, processes
 from lstm_model.errors import NightcastError
+from lstm_model.loopback import is_loopback
 from lstm_model.whole import write_text_whole
 
 UP = "nightcast up"
@@ -31,6 +33,7 @@ _ROOM_BYTES = 1 << 20
 _SHY_SECONDS = 3.0
 _SUPERVISOR = "deployments.up"
 _HEALTH_SECONDS = 2.0
+_ELSEWHERE_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
 _held: dict[Path, FileLock] = {}
 
@@ -110,12 +113,38 @@ def is_own_server(place: Place, api: str | None) -> bool:
     return not api or api == live_api(place)
 
 
-def answers(address: str) -> bool:
-    """Whether a Prefect API or an MLflow UI is there and well."""
+def answers(address: str, *, by_proxy: bool = False) -> bool:
+    """Whether a Prefect API or an MLflow UI is there and well; only what runs elsewhere may be behind a proxy."""
     try:
-        return httpx.get(f"{address}/health", timeout=_HEALTH_SECONDS, trust_env=False).is_success
+        return httpx.get(f"{address}/health", timeout=_HEALTH_SECONDS, trust_env=by_proxy).is_success
     except httpx.HTTPError:
         return False
+
+
+def wait_for_elsewhere(
+    which: str, address: str, tell: Callable[[str], None], patience: float = _ELSEWHERE_SECONDS
+) -> None:
+    """Wait until a server that somebody else runs answers.
+
+    Args:
+        which: the setting that names it, `prefect` or `mlflow`.
+        address: where it is.
+        tell: hears, once, for whom we wait.
+        patience: seconds.
+
+    Raises:
+        NightcastError: it does not.
+    """
+    began, told = time.monotonic(), False
+    while not answers(address, by_proxy=not is_loopback(urlsplit(address).hostname or "")):
+        if time.monotonic() - began > patience:
+            raise NightcastError(
+                f"server.{which}: {address} does not answer; start that server, or mend {which} under [server]"
+            )
+        if not told:
+            tell(f"waiting for {address} …")
+            told = True
+        time.sleep(_LOOK_SECONDS)
 
 
 def take_turn(

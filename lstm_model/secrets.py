@@ -76,6 +76,15 @@ class Secrets:
         self.refuse_plain(setting, text)
         return _REFERENCE.sub(lambda found: self._value(setting, found[1]), text)
 
+    def reveal_in_url(self, setting: str, text: str) -> str:
+        """The same for a URL: signs in a secret that mean something there are escaped.
+
+        Raises:
+            SettingsError: as above.
+        """
+        self.refuse_plain(setting, text)
+        return _REFERENCE.sub(lambda found: quote(self._value(setting, found[1]), safe=""), text)
+
     def refuse_plain(self, setting: str, text: str) -> None:
         """Refuse a text that says a secret itself.
 

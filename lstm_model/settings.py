@@ -43,6 +43,21 @@ def _bare_name(text: str) -> str:
     return text.lower()
 
 
+def _prefect_address(text: str) -> str:
+    if re.match(r"https?://", text) and not text.rstrip("/").endswith("/api"):
+        raise ValueError("lacks the path at its end; write for example 'http://prefect.lan:4200/api'")
+    return _server_address(text)
+
+
+def _server_address(text: str) -> str:
+    if text and not re.match(r"postgresql://.|https?://[^/?#]*[^/?#@]", text):
+        raise ValueError(
+            "names neither a database nor a server; write for example 'postgresql://me:${DATABASE_PASSWORD}@db/name', "
+            "without a driver, or 'http://…'"
+        )
+    return text
+
+
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Cron = Annotated[str, AfterValidator(_readable_cron)]
 HostName = Annotated[str, AfterValidator(_bare_name)]
@@ -385,8 +400,13 @@ class ScheduleSettings(Section):
     maintenance: Cron = Field("30 3 * * 0", description="cron of keeping the workspace small")
 
 
+def _place(url: str) -> str:
+    """A URL without who asks and how."""
+    return url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+
+
 class ServerSettings(Section):
-    """`[server]`: where the two dashboards listen."""
+    """`[server]`: where the two dashboards listen, and where both servers keep what they know."""
 
     host: str = Field("127.0.0.1", description="address both dashboards bind to; any other needs auth")
     auth: str = Field("", description="login that both dashboards ask for: ${NAME}, which stands for user:password")
@@ -396,6 +416,22 @@ class ServerSettings(Section):
     history_days: Annotated[int, Field(ge=1)] = Field(
         90, description="days that flow runs stay on the Prefect dashboard, with their logs and artifacts"
     )
+    prefect: Annotated[str, AfterValidator(_prefect_address)] = Field(
+        "",
+        description="Prefect's database, postgresql://user:${NAME}@host/name, or a Prefect server that runs elsewhere, "
+        "http://host:4200/api; empty: in the workspace",
+    )
+    mlflow: Annotated[str, AfterValidator(_server_address)] = Field(
+        "",
+        description="MLflow's database, postgresql://user:${NAME}@host/name, or an MLflow server that runs elsewhere, "
+        "http://host:5000; empty: in the workspace",
+    )
+
+    @model_validator(mode="after")
+    def _a_database_each(self) -> ServerSettings:
+        if self.prefect.startswith("postgresql://") and _place(self.prefect) == _place(self.mlflow):
+            raise ValueError("prefect and mlflow name one database, where their tables collide; give each its own")
+        return self
 
 
 Trouble = Literal[

@@ -26,10 +26,12 @@ def record_verified(workspace: Workspace) -> tuple[str, ...]:
     """
     scores = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).read_scores()
     by_version = dict(list(scores[scores["model_version"] != ""].groupby("model_version")))
-    if not by_version or not has_tracking(workspace):
+    if not by_version:
         return ()
     until = pd.Timestamp(scores["valid_at"].max())
     try:
+        if not has_tracking(workspace):
+            return ()
         client = open_tracking(workspace)
         versions = [version for version in list_versions(client) if version.version in by_version]
     except Exception as error:  # a damaged database speaks in many tongues

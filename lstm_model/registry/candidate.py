@@ -29,6 +29,7 @@ from lstm_model.readings import ReadingsStore
 from lstm_model.registry import charts
 from lstm_model.registry.card import write_card
 from lstm_model.registry.lineage import lineage, panel_digest
+from lstm_model.registry.shared import outlasting
 from lstm_model.registry.succession import PATIENCE, finish_promotion, lease
 from lstm_model.registry.tracking import EXPERIMENT, MODEL, open_tracking
 from lstm_model.registry.versions import FORECASTER_ARTIFACT, saved_forecaster
@@ -55,6 +56,7 @@ class Candidate:
     trained_until: pd.Timestamp
 
 
+@outlasting
 def train_candidate(
     workspace: Workspace, now: pd.Timestamp, on_epoch: Callable[[Epoch], None] | None = None
 ) -> Candidate:
@@ -209,7 +211,8 @@ def _register(
         MODEL, info.model_uri, run_id, tags=tags, model_id=info.model_id, await_creation_for=0
     )
     version = str(registered.version)
-    Forecaster.load(saved_forecaster(version))
+    with saved_forecaster(version) as folder:
+        Forecaster.load(folder)
     write_card(client, version, summary)
     return version
 

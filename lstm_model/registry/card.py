@@ -9,7 +9,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from lstm_model.registry.tracking import MODEL
+from lstm_model.registry.tracking import IN_WORKSPACE, MODEL, shown_uri
 
 CARD_FILE, SCORES_FILE = "model_card.md", "gate.json"
 _LONGEST_DESCRIPTION = 5000  # characters, as MLflow's database has it
@@ -26,7 +26,8 @@ def write_card(client: MlflowClient, version: str, summary: pd.DataFrame | None 
         summary: scores on the gate's window; those that its last judgement left when None.
     """
     registered = client.get_model_version(MODEL, version)
-    card = model_card(registered, _judged(client, registered.run_id) if summary is None else summary)
+    judged = _judged(client, registered.run_id) if summary is None else summary
+    card = model_card(registered, judged, shown_uri(client.tracking_uri))
     client.update_model_version(MODEL, version, card[:_LONGEST_DESCRIPTION])
     client.log_text(registered.run_id, card, CARD_FILE)
 
@@ -39,12 +40,13 @@ def _judged(client: MlflowClient, run_id: str) -> pd.DataFrame | None:
     return pd.DataFrame(table["data"], columns=table["columns"]).set_index("method")
 
 
-def model_card(version: ModelVersion, summary: pd.DataFrame | None) -> str:
+def model_card(version: ModelVersion, summary: pd.DataFrame | None, registry: str = IN_WORKSPACE) -> str:
     """What a version is, what it learnt from, how it was judged and how to load it, in Markdown.
 
     Args:
         version: complete, with its lineage and, once it was judged, the decision among its tags.
         summary: scores on the gate's window by method; None where it could not be judged.
+        registry: what MLflow calls the registry that it is in.
     """
     tags = version.tags
     settings = json.loads(tags["settings"])
@@ -57,7 +59,10 @@ def model_card(version: ModelVersion, summary: pd.DataFrame | None) -> str:
     ]
     if summary is not None:
         parts += [_scores(summary), "On the gate's window, the newest days, which no model saw."]
-    parts += ["\n".join(f"- **{name}**: {told}" for name, told in _origins(tags, settings).items()), _loading(version)]
+    parts += [
+        "\n".join(f"- **{name}**: {told}" for name, told in _origins(tags, settings).items()),
+        _loading(version, registry),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -87,12 +92,12 @@ def _day(moment: str) -> str:
     return f"{pd.Timestamp(moment):%Y-%m-%d}"
 
 
-def _loading(version: ModelVersion) -> str:
+def _loading(version: ModelVersion, registry: str) -> str:
     """How to use it without this project, and how to get the same bytes again."""
     return (
         "It loads without this project; `readings` are recent ones: station_id, observed_at, temperature_c.\n\n"
         "```python\nimport mlflow\n\n"
-        'mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")\n'
+        f'mlflow.set_tracking_uri("{registry}")\n'
         f'forecast = mlflow.pyfunc.load_model("models:/{MODEL}/{version.version}").predict(readings)\n```\n\n'
         f"`nightcast reproduce {version.version}` trains it again and compares every byte."
     )

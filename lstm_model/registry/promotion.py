@@ -26,6 +26,7 @@ from lstm_model.registry.approval import (
 )
 from lstm_model.registry.card import SCORES_FILE
 from lstm_model.registry.promotion_log import PROMOTE, Entry, PromotionLog
+from lstm_model.registry.shared import outlasting
 from lstm_model.registry.succession import (
     PATIENCE,
     aliases_after,
@@ -63,6 +64,7 @@ class Promotion:
         return self.decision.rule == AWAITING_APPROVAL
 
 
+@outlasting
 def promote_challenger(
     workspace: Workspace,
     now: pd.Timestamp,

@@ -16,6 +16,8 @@ from lstm_model.workspace import Workspace
 
 PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
 PROMOTIONS_FILE = "promotions.jsonl"
+IN_PLACE = "last_promotion"
+"""Tag of the registered model: name of the last entry whose aliases are in place."""
 
 
 @dataclass(frozen=True)

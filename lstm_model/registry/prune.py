@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
 from lstm_model.registry.promotion_log import PROMOTIONS_FILE
+from lstm_model.registry.removal import Remover, remover_for
 from lstm_model.registry.succession import PATIENCE, lease
-from lstm_model.registry.tracking import EXPERIMENT, MODEL, PAGE, every_page, has_tracking, open_tracking, sweep_inputs
+from lstm_model.registry.tracking import EXPERIMENT, MODEL, PAGE, every_page, has_database, has_tracking, open_tracking
 from lstm_model.registry.versions import registered_versions
 from lstm_model.workspace import Workspace
 
@@ -41,6 +41,8 @@ class Pruning:
     bytes: int = 0
     kept: int = 0
     """Versions that stay."""
+    rows_stay: bool = False
+    """Whether a server elsewhere keeps the rows of what went, marked as deleted, until its own `mlflow gc`."""
 
     @property
     def anything(self) -> bool:
@@ -76,22 +78,23 @@ def prune(
     needed = {version.run_id for version in registered if version.version not in gone}
     runs = [run for run in _runs(client) if run.info.run_id not in needed and _is_over(run, recently, now)]
     models = _models_of(client, {run.info.run_id for run in runs})
-    folders = [_folder(workspace, "models", model.model_id) for model in models]
-    folders += [_folder(workspace, run.info.run_id) for run in runs]
+    remover = remover_for(workspace, client)
     pruning = Pruning(
         tuple(str(version.version) for version in versions),
         tuple(run.info.run_id for run in runs),
         tuple(model.model_id for model in models),
-        sum(file.lstat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()),
+        sum(map(remover.bytes_of, [*models, *runs])),
         len(registered) - len(versions),
+        remover.leaves_rows,
     )
     if not dry_run:
-        _remove(workspace, client, pruning, {model.model_id: model.source_run_id for model in models})
+        _remove(workspace, client, pruning, remover, {model.model_id: model.source_run_id for model in models})
     return pruning
 
 
-def _remove(workspace: Workspace, client: MlflowClient, pruning: Pruning, runs_of: dict[str, str]) -> None:
-    store = client._tracking_client.store  # `mlflow gc` asks it as well; no public call removes a run for good
+def _remove(
+    workspace: Workspace, client: MlflowClient, pruning: Pruning, remover: Remover, runs_of: dict[str, str]
+) -> None:
     for version in pruning.versions:
         with lease(workspace, PATIENCE):  # a rollback under way may be about to give it an alias
             if not client.get_model_version(MODEL, version).aliases:
@@ -99,24 +102,13 @@ def _remove(workspace: Workspace, client: MlflowClient, pruning: Pruning, runs_o
     spared = {version.run_id for version in registered_versions(client)}
     for model in pruning.models:
         if runs_of[model] not in spared:
-            _remove_folder(_folder(workspace, "models", model))
-            store._hard_delete_logged_model(model)
+            remover.remove_model(model)
     for run in pruning.runs:
         if run not in spared:
-            _remove_folder(_folder(workspace, run))
-            store._hard_delete_run(run)
-    sweep_inputs(workspace.mlruns)
+            remover.remove_run(run)
+    remover.sweep()
     if pruning.anything:
         log.info("removed %d versions and %d runs", len(pruning.versions), len(pruning.runs))
-
-
-def _folder(workspace: Workspace, *names: str) -> Path:
-    return workspace.mlruns.joinpath("artifacts", *names)
-
-
-def _remove_folder(folder: Path) -> None:
-    if folder.is_dir():  # it may never have been made, or be gone since a kill
-        shutil.rmtree(folder)
 
 
 # ── what may go ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,9 +190,10 @@ def _time(milliseconds: int) -> pd.Timestamp:
 def _runs(client: MlflowClient) -> list[Run]:
     """Every run of a training, those deleted in the UI as well, the oldest first; a person's own runs are not ours."""
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    view = ViewType.ALL if has_database(client.tracking_uri) else ViewType.ACTIVE_ONLY  # a server keeps deleted ones
     pages = every_page(
         lambda token: client.search_runs(
-            [experiment], run_view_type=ViewType.ALL, order_by=["start_time"], max_results=PAGE, page_token=token
+            [experiment], run_view_type=view, order_by=["start_time"], max_results=PAGE, page_token=token
         )
     )
     return [run for run in pages if (run.info.run_name or "").startswith("train ")]
@@ -211,5 +204,6 @@ def _models_of(client: MlflowClient, runs: Iterable[str]) -> list[LoggedModel]:
     experiment, wanted = client.get_experiment_by_name(EXPERIMENT).experiment_id, set(runs)
     search, store = client.search_logged_models, client._tracking_client.store
     active = every_page(lambda token: search([experiment], max_results=PAGE, page_token=token))
-    deleted = (store.get_logged_model(model, allow_deleted=True) for model in store._get_deleted_logged_models())
+    gone = store._get_deleted_logged_models() if has_database(client.tracking_uri) else ()
+    deleted = (store.get_logged_model(model, allow_deleted=True) for model in gone)
     return [model for model in (*active, *deleted) if model.source_run_id in wanted]

@@ -73,14 +73,13 @@ def reproduce(workspace: Workspace, name: str) -> Reproduction:
     environment = _changed_environment(tags, lineage(settings, readings_version))
     for difference in environment:
         log.warning("not as it was: %s", difference)
-    folder = saved_forecaster(version)
-    Forecaster.load(folder)  # what is damaged is no measure
-    window = _known_then(workspace, settings, lived_at, readings_version)
-    log.info("training version %s again on version %d of the readings", version, readings_version)
-    began = time.perf_counter()
-    forecaster = Forecaster(settings.model).fit_panel(window.past)
-    seconds = time.perf_counter() - began
-    with tempfile.TemporaryDirectory(prefix="nightcast-") as scratch:
+    with saved_forecaster(version) as folder, tempfile.TemporaryDirectory(prefix="nightcast-") as scratch:
+        Forecaster.load(folder)  # what is damaged is no measure
+        window = _known_then(workspace, settings, lived_at, readings_version)
+        log.info("training version %s again on version %d of the readings", version, readings_version)
+        began = time.perf_counter()
+        forecaster = Forecaster(settings.model).fit_panel(window.past)
+        seconds = time.perf_counter() - began
         forecaster.save(scratch)
         found = differences(folder, Path(scratch))
     return Reproduction(version, readings_version, environment, (*_changed_past(tags, window.past), *found), seconds)

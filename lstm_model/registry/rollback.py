@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from lstm_model.errors import NightcastError, SettingsError
 from lstm_model.evaluation.gate import CHAMPION
 from lstm_model.registry.promotion_log import DEMOTE, ROLLBACK, Entry, PromotionLog
+from lstm_model.registry.shared import outlasting
 from lstm_model.registry.succession import PREVIOUS, change_champion, finish, lease
 from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
 from lstm_model.registry.tryout import try_forecast
@@ -19,6 +20,7 @@ from lstm_model.workspace import Workspace
 log = logging.getLogger("nightcast.promote")
 
 
+@outlasting
 def roll_back(
     workspace: Workspace, now: pd.Timestamp, *, at: pd.Timestamp, who: str, to: str | None = None, why: str = ""
 ) -> Entry:

@@ -22,14 +22,13 @@ from lstm_model.evaluation import Decision
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.registry.approval import AWAITING, AWAITING_APPROVAL
 from lstm_model.registry.card import write_card
-from lstm_model.registry.promotion_log import DEMOTE, PROMOTE, ROLLBACK, Entry, PromotionLog, plain
+from lstm_model.registry.promotion_log import DEMOTE, IN_PLACE, PROMOTE, ROLLBACK, Entry, PromotionLog, plain
 from lstm_model.registry.tracking import MODEL, open_tracking
 from lstm_model.registry.versions import Version, list_versions
 from lstm_model.workspace import Workspace
 
 PREVIOUS = "previous"
 PATIENCE = 120.0  # seconds that training waits for a promotion to end
-_IN_PLACE = "last_promotion"
 DEMOTED = "demoted"
 
 log = logging.getLogger("nightcast.promote")
@@ -89,7 +88,7 @@ def finish(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
 def unfinished(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
     """The log's last entry, if its aliases are not in place yet and its version is still there."""
     entry = promotions.last()
-    if entry is None or client.get_registered_model(MODEL).tags.get(_IN_PLACE) == entry.name:
+    if entry is None or client.get_registered_model(MODEL).tags.get(IN_PLACE) == entry.name:
         return None
     if entry.champion is None or entry.champion in {version.version for version in list_versions(client)}:
         return entry
@@ -117,7 +116,7 @@ def carry_out(client: MlflowClient, entry: Entry) -> None:
             client.delete_registered_model_alias(MODEL, alias)
         elif after.get(alias) != before.get(alias):
             client.set_registered_model_alias(MODEL, alias, after[alias])
-    client.set_registered_model_tag(MODEL, _IN_PLACE, entry.name)
+    client.set_registered_model_tag(MODEL, IN_PLACE, entry.name)
 
 
 def standing_aliases(client: MlflowClient) -> dict[str, str]:

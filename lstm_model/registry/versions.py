@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from lstm_model.errors import ModelUnavailable
 from lstm_model.evaluation import Champion
 from lstm_model.network import Forecaster
-from lstm_model.registry.tracking import MODEL, PAGE, every_page
+from lstm_model.registry.tracking import MODEL, PAGE, every_page, has_database
 from lstm_model.settings import ModelSettings
 
 ALIASES = ("champion", "challenger", "previous")
@@ -101,20 +104,27 @@ def load_forecaster(version: Version, known_at: pd.Timestamp | None = None) -> F
     """
     if known_at is not None and version.lived_at > known_at:
         raise ModelUnavailable(f"version {version.version} was trained later, on {version.lived_at:%Y-%m-%d}")
-    return Forecaster.load(saved_forecaster(version.version))
+    with saved_forecaster(version.version) as folder:
+        return Forecaster.load(folder)
 
 
-def saved_forecaster(version: str) -> Path:
-    """Folder of a version's weights and their description.
+@contextmanager
+def saved_forecaster(version: str) -> Iterator[Path]:
+    """Folder of a version's weights and their description; a copy of a server's goes when the block ends.
 
     Raises:
         ModelUnavailable: its files are missing.
     """
+    scratch = None if has_database(mlflow.get_tracking_uri()) else tempfile.mkdtemp(prefix="nightcast-")
     try:
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{MODEL}/{version}")
-    except (MlflowException, OSError) as error:
-        raise ModelUnavailable(f"version {version}: its files are not to be had: {error}") from error
-    return Path(folder) / "artifacts" / FORECASTER_ARTIFACT
+        try:
+            folder = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version}", dst_path=scratch)
+        except (MlflowException, OSError) as error:
+            raise ModelUnavailable(f"version {version}: its files are not to be had: {error}") from error
+        yield Path(folder) / "artifacts" / FORECASTER_ARTIFACT
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch)
 
 
 def verified_crps(version: Version) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Running
 
 from flows.killed import without_process
-from flows.living import living_runs, note_run
+from flows.living import living_runs, note_run, noted_runs
 from lstm_model.workspace import Workspace
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -41,10 +42,16 @@ def test_own_runs_live_and_what_others_left_is_swept(tmp_path: Path) -> None:
     left = workspace.state / "processes" / "1"
     left.parent.mkdir(parents=True)
     left.write_text("long gone\n")
+    young = left.with_name("2")
+    young.write_text("gone by now\n")
+    a_day_ago = time.time() - 25 * 3600
+    os.utime(left, (a_day_ago, a_day_ago))
     note_run(workspace, "mine")
     note_run(workspace, "mine too")
     assert {"mine", "mine too"} <= living_runs(workspace)
-    assert "long gone" not in living_runs(workspace) and not left.exists()
+    assert "gone by now" not in living_runs(workspace)
+    assert noted_runs(workspace) == {"mine", "mine too", "gone by now"}, "whoever looks for the killed needs their ids"
+    assert not left.exists()
 
 
 def test_a_run_that_is_still_importing_lives(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from lstm_model.registry.tracking import database_uri
 from lstm_model.workspace import Workspace
 
 pruning = importlib.import_module("lstm_model.registry.prune")  # the package gives that name to the function
+removal = importlib.import_module("lstm_model.registry.removal")
 TOMORROW = pd.Timestamp.now("UTC") + pd.Timedelta("25h")
 MUCH_LATER = pd.Timestamp.now("UTC") + pd.Timedelta("100D")
 
@@ -200,8 +201,8 @@ def kill_at(patch: pytest.MonkeyPatch, owner: object, name: str, calls: int) -> 
         (MlflowClient, "delete_model_version"),
         (SqlAlchemyStore, "_hard_delete_logged_model"),
         (SqlAlchemyStore, "_hard_delete_run"),
-        (pruning, "_remove_folder"),
-        (pruning, "sweep_inputs"),
+        (removal, "_remove_folder"),
+        (removal, "sweep_inputs"),
     ],
     ids=["versions", "models", "runs", "folders", "inputs"],
 )
@@ -225,7 +226,7 @@ def test_a_folder_half_removed_is_removed(grown: Workspace, monkeypatch: pytest.
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(pruning, "_remove_folder", some_of_it)
+        patch.setattr(removal, "_remove_folder", some_of_it)
         prune(grown, MUCH_LATER, keep=1)
     prune(grown, MUCH_LATER, keep=1)
     assert_nothing_dangles(grown)

@@ -25,6 +25,8 @@ class Postgres:
     """Where it listens. Anybody on this machine may come in as `postgres`."""
 
     port: int
+    control: tuple[str, ...] = ()
+    """`pg_ctl` for its folder."""
 
     @property
     def url(self) -> str:
@@ -32,6 +34,10 @@ class Postgres:
 
     def connect(self, **settings: Any) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, autocommit=True, **settings)
+
+    def restart(self) -> None:
+        """Stop it as an update does, whatever is asked meanwhile, and start it again."""
+        subprocess.run([*self.control, "-m", "fast", "restart"], check=True, cwd="/", stdout=subprocess.DEVNULL)
 
     def does(self, *statements: str) -> None:
         with self.connect() as connection:
@@ -60,7 +66,7 @@ def running_postgres() -> Iterator[Postgres]:
         run(*by_owner, str(programs / "initdb"), "-D", data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-sync")
         run(*control, "-l", str(folder / "log"), "-o", " ".join(told), "start")
         try:
-            yield Postgres(port)
+            yield Postgres(port, (*control, "-l", str(folder / "log")))
         finally:
             run(*control, "-m", "immediate", "stop")
     finally:
