@@ -49,7 +49,7 @@ def login(server: ServerSettings, which: Which, environment: Mapping[str, str]) 
     user, at, _ = urlsplit(told).netloc.rpartition("@")
     if elsewhere(server, which) and at:
         return secrets.reveal(which, user)
-    return secrets.reveal("auth", server.auth)
+    return secrets.reveal("auth", server.auth) if server.auth else ""
 
 
 def database(server: ServerSettings, which: Which, environment: Mapping[str, str], driver: str) -> str | None:

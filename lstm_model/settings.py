@@ -44,9 +44,9 @@ def _bare_name(text: str) -> str:
 
 
 def _prefect_address(text: str) -> str:
-    if re.match(r"https?://", text) and not text.rstrip("/").endswith("/api"):
+    if re.match(r"https?://", _server_address(text)) and not text.rstrip("/").endswith("/api"):
         raise ValueError("lacks the path at its end; write for example 'http://prefect.lan:4200/api'")
-    return _server_address(text)
+    return text
 
 
 def _server_address(text: str) -> str:

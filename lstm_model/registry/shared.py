@@ -129,10 +129,8 @@ def check_artifacts(experiment: Experiment) -> None:
     Raises:
         NightcastError: they lie in a folder of that server's machine.
     """
-    where = experiment.artifact_location
-    if "://" not in where.removeprefix("mlflow-artifacts:") and not where.startswith("mlflow-artifacts:"):
-        where = f"file://{where}"
-    if where.startswith("file:"):
+    scheme, colon, _ = experiment.artifact_location.partition(":")
+    if not colon or scheme == "file":
         raise NightcastError(
             f"server.mlflow: artifacts of the experiment {experiment.name!r} lie in {experiment.artifact_location}, "
             "which only that server can reach; start it with --serve-artifacts and use a fresh experiment"

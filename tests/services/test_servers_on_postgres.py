@@ -19,7 +19,7 @@ from support import Person
 pytestmark = pytest.mark.services
 
 PASSWORD = "s3cret/%@one"
-QUIET = "[model]\nmax_epochs = 4\n[schedule]\n" + "".join(
+QUIET = "[model]\nmax_epochs = 1\n[schedule]\n" + "".join(
     f'{name} = ""\n' for name in ("ingest", "nightly", "forecast", "verify", "maintenance")
 )
 _PATIENT_MS = 60_000
@@ -93,7 +93,9 @@ def test_the_password_is_nowhere(homes: tuple[Up, Up]) -> None:
     assert PASSWORD.encode() not in kept and b"%2F%25%40one" not in kept
     without = home.person.types("models")
     assert without.returncode == 2
-    assert without.stderr.count("\n") == 1 and "${DATABASE_PASSWORD}, which the environment does not set" in without.stderr
+    assert (
+        without.stderr.count("\n") == 1 and "${DATABASE_PASSWORD}, which the environment does not set" in without.stderr
+    )
 
 
 def test_the_folder_moves_and_no_other_workspace_takes_the_model_over(
