@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # `nightcast up` itself stays small
     from lstm_model.settings import ServerSettings
 
 Which = Literal["prefect", "mlflow"]
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 30.0
 _POSTGRES = "postgresql://"
 _CONNECT_SECONDS = 5
 _LOOK_SECONDS = 0.5

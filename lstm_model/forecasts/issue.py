@@ -22,7 +22,7 @@ from lstm_model.panel import Panel
 from lstm_model.panel.grid import FloatArray
 from lstm_model.readings import ReadingsStore
 from lstm_model.readings.stations import Stations
-from lstm_model.registry import check_same_task, find_version, load_forecaster, open_tracking
+from lstm_model.registry import check_same_task, load_forecaster, standing_versions
 from lstm_model.settings import ModelSettings
 from lstm_model.workspace import Workspace
 
@@ -155,8 +155,7 @@ def _model_rungs(workspace: Workspace, panel: Panel, now: pd.Timestamp) -> Itera
     """Champion and previous. Whatever is wrong with one, or with the whole registry, must not stop the forecast."""
     settings = workspace.settings.model
     try:
-        client = open_tracking(workspace)
-        versions = {alias: find_version(client, alias) for alias in ("champion", "previous")}
+        versions = standing_versions(workspace)
     except Exception as error:  # a damaged database speaks in many tongues
         yield f"the model registry cannot be read: {first_line(error)}"
         return

@@ -20,6 +20,7 @@ from lstm_model.registry.versions import (
     find_version,
     list_versions,
     load_forecaster,
+    standing_versions,
 )
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "rehearse_promotion",
     "reproduce",
     "roll_back",
+    "standing_versions",
     "train_candidate",
 ]

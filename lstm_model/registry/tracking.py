@@ -64,6 +64,7 @@ def open_tracking(workspace: Workspace) -> MlflowClient:
     """
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs, it raises as well
     uri = tracking_uri(workspace)
     if workspace.settings.server.mlflow:
         shared.reach(workspace.settings.server)

@@ -19,8 +19,10 @@ from mlflow.exceptions import MlflowException
 from lstm_model.errors import ModelUnavailable
 from lstm_model.evaluation import Champion
 from lstm_model.network import Forecaster
-from lstm_model.registry.tracking import MODEL, PAGE, every_page, has_database
+from lstm_model.registry.shared import outlasting
+from lstm_model.registry.tracking import MODEL, PAGE, every_page, has_database, open_tracking
 from lstm_model.settings import ModelSettings
+from lstm_model.workspace import Workspace
 
 ALIASES = ("champion", "challenger", "previous")
 FORECASTER_ARTIFACT = "forecaster"
@@ -92,6 +94,16 @@ def find_version(client: MlflowClient, alias: str) -> Version | None:
     return next((version for version in list_versions(client) if alias in version.aliases), None)
 
 
+@outlasting
+def standing_versions(workspace: Workspace) -> dict[str, Version | None]:
+    """The versions that may serve, the better first: champion and previous, or None where there is none."""
+    versions = list_versions(open_tracking(workspace))
+    return {
+        alias: next((version for version in versions if alias in version.aliases), None)
+        for alias in ("champion", "previous")
+    }
+
+
 def load_forecaster(version: Version, known_at: pd.Timestamp | None = None) -> Forecaster:
     """Load a version's forecaster.
 
@@ -118,7 +130,8 @@ def saved_forecaster(version: str) -> Iterator[Path]:
     scratch = None if has_database(mlflow.get_tracking_uri()) else tempfile.mkdtemp(prefix="nightcast-")
     try:
         try:
-            folder = mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version}", dst_path=scratch)
+            fetch = outlasting(mlflow.artifacts.download_artifacts)
+            folder = fetch(f"models:/{MODEL}/{version}", dst_path=scratch)
         except (MlflowException, OSError) as error:
             raise ModelUnavailable(f"version {version}: its files are not to be had: {error}") from error
         yield Path(folder) / "artifacts" / FORECASTER_ARTIFACT
