@@ -6,6 +6,7 @@ start ourselves; `http://…` or `https://…`, a server that somebody else runs
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # `nightcast up` itself stays small
 Which = Literal["prefect", "mlflow"]
 PATIENCE_SECONDS = 30.0
 _POSTGRES = "postgresql://"
+_REFUSED = re.compile("FATAL: +(?!the database system|terminating connection)")
+"""What a database says that time does not heal: a wrong password, no such database."""
 _CONNECT_SECONDS = 5
 _LOOK_SECONDS = 0.5
 
@@ -95,7 +98,7 @@ def reach_database(
             with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:
                 return f"PostgreSQL {connection.info.server_version // 10000} at {shown}"
         except psycopg.Error as error:
-            if time.monotonic() > deadline or "FATAL" in str(error).replace("FATAL:  the database system", ""):
+            if time.monotonic() > deadline or _REFUSED.search(str(error)):
                 told = secrets.hide(first_line(error))
                 raise NightcastError(
                     f"server.{which}: the database at {shown} cannot be opened: {told}; see [server] in nightcast.toml"
