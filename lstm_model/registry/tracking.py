@@ -72,7 +72,7 @@ def open_tracking(workspace: Workspace) -> MlflowClient:
     mlflow.set_registry_uri(uri)
     if (workspace.mlruns, uri) not in _ready:
         with shared.told_in_words(workspace.settings.server):
-            _prepare(workspace, uri)
+            shared.outlasting(_prepare)(workspace, uri)
         _ready.add((workspace.mlruns, uri))
     return MlflowClient(uri, uri)
 
