@@ -28,6 +28,8 @@ _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b(?!.*Traceback)")
 _FLOW_RUN = re.compile(
     r"Flow run '[^']+' - (Beginning flow run|Finished in state)|[Cc]rashed|[Cc]ancel|nightcast\.toml decides"
 )
+_DURATION = re.compile(r"\[ *\d+ms\]")
+_NO_NEWS_SECONDS = 60.0
 _TIME = re.compile(r"^(\d{4}[-/]\d\d[-/]\d\d )?\d\d:\d\d:\d\d(\.\d+)? *\|? *")
 
 
@@ -51,6 +53,24 @@ def worth_telling(line: str) -> str | None:
     if _FLOW_RUN.search(text):
         return text.split("| ", 1)[-1]
     return re.sub(r" +\| ", " ", text, count=1) if _TROUBLE.search(text) or _RAISED.search(text) else None
+
+
+@dataclass
+class Repetitions:
+    """Trouble that was told a minute ago is no news: a server whose database is away says the same again and again."""
+
+    at: dict[str, float] = field(default_factory=dict)
+
+    def is_one(self, news: str, now: float) -> bool:
+        """Whether that was told just now; how a flow run fares never is."""
+        if _FLOW_RUN.search(news):
+            return False
+        said = _DURATION.sub("", news)
+        self.at = {text: when for text, when in self.at.items() if now - when < _NO_NEWS_SECONDS}
+        if said in self.at:
+            return True
+        self.at[said] = now
+        return False
 
 
 def reason_in(lines: Iterable[str]) -> str:
@@ -153,13 +173,13 @@ class Part:
         self._undertaker.tell(f"-{self.pid}")
 
     def _listen(self, output: IO[str]) -> None:
-        told = ""
+        told, repetitions = "", Repetitions()
         with output:
             for line in output:
                 text = line.rstrip()
                 self._logger.info("%s", text)
                 self._last_words.append(text.strip())
                 news = worth_telling(text)
-                if news is not None and news != told:  # what repeats itself is told once
+                if news is not None and news != told and not repetitions.is_one(news, time.monotonic()):
                     self._say(f"{self.name}: {news}")
                     told = news

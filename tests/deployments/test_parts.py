@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments import parts
-from deployments.parts import Deaths, Part, Undertaker, reason_in, rotating_log, worth_telling
+from deployments.parts import Deaths, Part, Repetitions, Undertaker, reason_in, rotating_log, worth_telling
 from flows.processes import command_of, processes
 
 
@@ -52,6 +52,15 @@ def test_old_deaths_are_forgotten() -> None:
 )
 def test_trouble_and_flow_runs_are_told_and_nothing_else(line: str, told: str | None) -> None:
     assert worth_telling(line) == told
+
+
+def test_trouble_that_goes_on_is_told_once_a_minute_and_flow_runs_ever() -> None:
+    repetitions, (no_database, other) = Repetitions(), ("ERROR x - [   2ms] refused", "ERROR y - refused")
+    told = [repetitions.is_one(news, now) for news, now in ((no_database, 0.0), (other, 1.0))]
+    told += [repetitions.is_one(no_database.replace("2", "17"), 59.0), repetitions.is_one(no_database, 61.0)]
+    assert told == [False, False, True, False]
+    finished = "Flow run 'verify 2024-03-20' - Finished in state Completed()"
+    assert not any(repetitions.is_one(finished, now) for now in (62.0, 63.0))
 
 
 @pytest.mark.parametrize(
