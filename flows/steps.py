@@ -5,16 +5,19 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
 
 import httpx
 from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
 
 log = logging.getLogger("nightcast.steps")
 
 _TRIES = 2
+_SECONDS = 5.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,12 +28,12 @@ def lived(step: Flow[P, R]) -> Callable[P, R]:
 
     Prefect itself waits for a server that goes away in the middle of a flow, but not at the start of the next one.
     Where it, or its database, goes meanwhile and comes back, the flow is run again; where it stays away for a minute,
-    its body is run by itself, and only the dashboard misses it.
+    its body is run by itself, and only the dashboard misses it. Who waited in vain does not wait again.
     """
 
     def live(*args: P.args, **kwargs: P.kwargs) -> R:
         for _ in range(_TRIES):
-            if not _server_is_there():
+            if not _server.is_there():
                 break
             try:
                 return step(*args, **kwargs)
@@ -39,19 +42,43 @@ def lived(step: Flow[P, R]) -> Callable[P, R]:
             except PrefectHTTPStatusError as error:
                 if not error.response.is_server_error:
                     raise
+                _server.waited_in_vain = True  # Prefect's client asked again for a minute
         log.warning("%s is done without Prefect's server, which does not answer: the dashboard will miss it", step.name)
         return cast(R, inspect.unwrap(step.fn)(*args, **kwargs))
 
     return live
 
 
-def _server_is_there() -> bool:
-    """Whether the server answers, and has its database."""
-    with SyncClientContext.get_or_create() as context:  # the outer flow's client asks a server that it knows longer
-        try:
-            context.client.request("GET", "/ready")
-        except httpx.HTTPStatusError as error:
-            return not error.response.is_server_error
-        except httpx.HTTPError:
-            return False
+@dataclass
+class _Server:
+    """The server of this process's flows."""
+
+    waited_in_vain: bool = False
+
+    def is_there(self) -> bool:
+        """Whether it answers, and has its database; it is waited for once."""
+        with SyncClientContext.get_or_create() as context:  # the outer flow's client asks one that it knows longer
+            client = context.client
+            there = _has_database(str(client.api_url)) if self.waited_in_vain else _answers_in_time(client)
+        self.waited_in_vain = not there
+        return there
+
+
+_server = _Server()
+
+
+def _answers_in_time(client: SyncPrefectClient) -> bool:
+    try:
+        client.request("GET", "/ready")
+    except httpx.HTTPStatusError as error:
+        return not error.response.is_server_error
+    except httpx.HTTPError:
+        return False
     return True
+
+
+def _has_database(api: str) -> bool:
+    try:
+        return not httpx.get(f"{api.rstrip('/')}/ready", timeout=_SECONDS).is_server_error
+    except httpx.HTTPError:
+        return False

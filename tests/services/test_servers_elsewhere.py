@@ -88,7 +88,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Others]:
 def test_a_night_is_lived_with_both(others: Others) -> None:
     person = others.home.person
     told = person.lives_a_night()
-    assert told["promote"]["rule"] == "no_champion"
+    assert told["promotion"]["rule"] == "no_champion"
     assert set(pd.read_csv(person.workspace / "predictions" / "latest.csv")["method"]) == {"champion"}
     assert not list(person.workspace.rglob("*.db")), "a database was made in the workspace all the same"
     assert not list(person.workspace.rglob("weights.safetensors"))

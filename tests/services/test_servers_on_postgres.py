@@ -54,7 +54,7 @@ SECRET = {"DATABASE_PASSWORD": PASSWORD}
 def test_a_night_is_the_same_night(homes: tuple[Up, Up]) -> None:
     plain, moved_out = homes
     told = plain.person.lives_a_night(), moved_out.person.lives_a_night(**SECRET)
-    assert told[0]["promote"]["rule"] == told[1]["promote"]["rule"] == "no_champion"
+    assert told[0]["promotion"]["rule"] == told[1]["promotion"]["rule"] == "no_champion"
     assert _weights(plain) == _weights(moved_out)
     pd.testing.assert_frame_equal(_forecast(plain), _forecast(moved_out))
     assert set(_forecast(moved_out)["method"]) == {"champion"}
