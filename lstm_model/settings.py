@@ -37,6 +37,10 @@ def _readable_cron(text: str) -> str:
     return text
 
 
+def _names(told: Any) -> Any:
+    return told.replace(",", " ").split() if isinstance(told, str) else told
+
+
 def _bare_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.-]+", text):
         raise ValueError(f"{text!r} is no name or IPv4 address; write for example 'sensors.lan', without port or '*'")
@@ -410,7 +414,9 @@ class ServerSettings(Section):
 
     host: str = Field("127.0.0.1", description="address both dashboards bind to; any other needs auth")
     auth: str = Field("", description="login that both dashboards ask for: ${NAME}, which stands for user:password")
-    allowed_hosts: tuple[HostName, ...] = Field((), description="names, besides host, that a browser may know them by")
+    allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_names)] = Field(
+        (), description="names, besides host, that a browser may know them by; in the environment, separated by commas"
+    )
     prefect_port: Annotated[int, Field(ge=1, le=65535)] = Field(4200, description="port of the Prefect dashboard")
     mlflow_port: Annotated[int, Field(ge=1, le=65535)] = Field(5000, description="port of the MLflow UI")
     history_days: Annotated[int, Field(ge=1)] = Field(
