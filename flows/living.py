@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -18,17 +19,18 @@ _FOLDER = "processes"
 _RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
 _REMEMBERED_SECONDS = 24 * 3600.0
 _own: dict[Path, FileLock] = {}
+_names: dict[int, str] = {}
 
 
 def note_run(workspace: Workspace, run_id: str) -> None:
     """Note that this process lives a flow run, from now until it ends, however it ends."""
-    notes = workspace.state / _FOLDER / str(os.getpid())
+    notes = workspace.state / _FOLDER / _own_name()
     if notes not in _own:
         notes.parent.mkdir(parents=True, exist_ok=True)
         _sweep(notes.parent)
         lock = FileLock(notes.with_suffix(".lock"))
         lock.acquire()
-        notes.write_text("", encoding="utf-8")  # whoever had this number before is gone
+        notes.write_text("", encoding="utf-8")
         _own[notes] = lock
     with notes.open("a", encoding="utf-8") as file:
         file.write(f"{run_id}\n")
@@ -59,6 +61,11 @@ def _sweep(folder: Path) -> None:
             if time.time() - notes.stat().st_mtime > _REMEMBERED_SECONDS and _is_gone(notes):
                 notes.unlink()
                 notes.with_suffix(".lock").unlink()
+
+
+def _own_name() -> str:
+    """A name that no other process has: containers that share a workspace have processes of the same number."""
+    return _names.setdefault(os.getpid(), f"{os.getpid()}{secrets.randbelow(10**9):09}")
 
 
 def _notes(folder: Path) -> list[Path]:
