@@ -94,7 +94,7 @@ def for_prefect_yaml() -> dict[str, Any]:
         for planned in plan(workspace.settings.schedule)
     }
     zone = workspace.settings.schedule.timezone
-    return {"timezone": zone, "version": plan_version(), "home": str(workspace.home), **deployments}
+    return {"timezone": zone, "version": plan_version(), **deployments}
 
 
 # name: kind, description. The first line says what it does, the rest when a person starts it by hand.
