@@ -51,7 +51,7 @@ install:
 	@test -d $(VENV) || { echo "making $(VENV) ..." && $(PYTHON) -m venv $(VENV); }
 	@echo "installing from requirements.lock, a few minutes the first time ..."
 	@sh deployments/install-torch.sh $(BIN)/python $(TORCH)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@sh deployments/install-lock.sh $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check
 	@echo '$(STAMP)' > $(VENV)/.stamp
