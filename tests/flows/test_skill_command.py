@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,17 +48,24 @@ def issue(workspace: Workspace, days: range) -> None:
         )  # fmt: skip
 
 
-@pytest.fixture
-def verified(tmp_path: Path) -> Workspace:
+@pytest.fixture(scope="module")
+def verified_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty days of issues, verified; `roof 1` said nothing on the last day."""
-    workspace = Workspace.find(tmp_path, {})
+    home = tmp_path_factory.mktemp("verified")
+    workspace = Workspace.find(home, {})
     readings = fleet_readings(days=30, stations=2, end=NOW)
     silent = (readings["station_id"] == "roof 1") & (readings["observed_at"] > NOW - pd.Timedelta("1D"))
     store_of(workspace).upsert(readings[~silent])
     issue(workspace, range(20))
     verify_forecasts(workspace, NOW)
     mark_lived(workspace, NOW, [])
-    return workspace
+    return home
+
+
+@pytest.fixture
+def verified(verified_home: Path, tmp_path: Path) -> None:
+    """A copy of it."""
+    shutil.copytree(verified_home, tmp_path, dirs_exist_ok=True)
 
 
 def answer(terminal: CliRunner, *words: str) -> str:
@@ -67,7 +75,7 @@ def answer(terminal: CliRunner, *words: str) -> str:
 
 
 def test_the_text_tells_values_with_bands_ranks_revisions_and_what_is_missing(
-    terminal: CliRunner, verified: Workspace
+    terminal: CliRunner, verified: None
 ) -> None:
     (row,) = json.loads(answer(terminal, "--json"))["groups"]
     text = " ".join(answer(terminal).split())
@@ -83,7 +91,7 @@ def test_the_text_tells_values_with_bands_ranks_revisions_and_what_is_missing(
     assert re.search(r"10% … 20% 1\d\.\d% [\d.]+% \d+ \d+ 20%", text)
 
 
-def test_json_is_one_object_with_nothing_hidden(terminal: CliRunner, verified: Workspace) -> None:
+def test_json_is_one_object_with_nothing_hidden(terminal: CliRunner, verified: None) -> None:
     told = json.loads(answer(terminal, "--json", "--by", "station"))
     assert list(told) == [
         "as_of", "by", "days", "groups", "ranks", "revisions", "limits", "reliability", "missing",
@@ -114,14 +122,14 @@ def test_json_is_one_object_with_nothing_hidden(terminal: CliRunner, verified: W
         ("method", "champion ", 1),
     ],
 )
-def test_groups_are_rows(terminal: CliRunner, verified: Workspace, by: str, first: str, groups: int) -> None:
+def test_groups_are_rows(terminal: CliRunner, verified: None, by: str, first: str, groups: int) -> None:
     lines = answer(terminal, "--by", by).splitlines()
     assert lines[0].startswith(by)
     assert lines[1].startswith(first)
     assert len(json.loads(answer(terminal, "--json", "--by", by))["groups"]) == groups
 
 
-def test_days_leaves_older_issues_out(terminal: CliRunner, verified: Workspace) -> None:
+def test_days_leaves_older_issues_out(terminal: CliRunner, verified: None) -> None:
     told = json.loads(answer(terminal, "--json", "--days", "5"))
     (row,) = told["groups"]
     assert row["issues"] == 4  # the one five days ago is not within them
