@@ -8,22 +8,29 @@ TORCH  ?= cpu
 # What the venv was made from. A moved folder, another lock or another build of torch makes a different stamp.
 STAMP   = $(CURDIR) $(TORCH) $(shell cat requirements.lock pyproject.toml | cksum)
 
-.PHONY: run test test-services check setup up down bench bench-setup clean
+.PHONY: run test tests test-services check style types setup up down bench bench-setup clean
 
 run: setup            ## live one night: ingest, verify, train, promote, forecast
 	@$(BIN)/nightcast run
 
-test: check           ## linter, types, import contracts, every test that needs no service
+test: setup style     ## linter, types, import contracts, every test that needs no service
+	@$(MAKE) --no-print-directory -j 2 types tests
+
+tests: setup
 	@$(BIN)/python -m pytest
 
 test-services: setup  ## tests that need Chromium and Debian's PostgreSQL
 	@$(BIN)/python -m pytest -m services tests/services
 
-check: setup
+check: setup style types
+
+style: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+types: setup          # takes as long as all else in `check` ten times over, on one core: `test` runs it beside the tests
+	@$(BIN)/mypy
 
 up: setup             ## Prefect dashboard, MLflow UI and the schedules; Ctrl-C stops them
 	@$(BIN)/nightcast up
