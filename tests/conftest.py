@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch load: two tests at a time share the cores
+
 import shutil
 import sys
 from collections.abc import Callable, Iterator
