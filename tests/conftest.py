@@ -6,13 +6,12 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch load: two tests at a time share the cores
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import NOW, SMALL, Person, fleet_readings, forget_artifacts, store_of, with_pressure
+from support import NOW, SMALL, Person, copied, fleet_readings, made_once, store_of, with_pressure
 
 from lstm_model.workspace import Workspace
 
@@ -30,22 +29,37 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with 80 days of three stations, with a covariate, and a first champion, trained at NOW."""
     from lstm_model.registry import promote_challenger, train_candidate
 
-    home = tmp_path_factory.mktemp("template")
-    (home / "nightcast.toml").write_text(SMALL)
-    workspace = Workspace.find(home, {})
-    store_of(workspace).upsert(with_pressure(fleet_readings()))
-    train_candidate(workspace, NOW)
-    assert promote_challenger(workspace, NOW).decision.promote
-    return home
+    def train(home: Path) -> None:
+        (home / "nightcast.toml").write_text(SMALL)
+        workspace = Workspace.find(home, {})
+        store_of(workspace).upsert(with_pressure(fleet_readings()))
+        train_candidate(workspace, NOW)
+        assert promote_challenger(workspace, NOW).decision.promote
+
+    return made_once(tmp_path_factory, "trained", train)
 
 
 @pytest.fixture
 def trained(trained_home: Path, tmp_path: Path) -> Workspace:
     """A copy of the trained workspace, free to be broken."""
-    home = tmp_path / "a copy elsewhere"
-    shutil.copytree(trained_home, home)
-    forget_artifacts()
-    return Workspace.find(home, {})
+    return copied(trained_home, tmp_path / "a copy elsewhere")
+
+
+@pytest.fixture(scope="session")
+def equal_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained workspace with a second version, equal to the first and not judged yet, as challenger."""
+    from lstm_model.registry import train_candidate
+
+    def train(home: Path) -> None:
+        train_candidate(copied(trained_home, home), NOW)
+
+    return made_once(tmp_path_factory, "equal", train)
+
+
+@pytest.fixture
+def equal(equal_home: Path, tmp_path: Path) -> Workspace:
+    """A copy of the workspace with an equal challenger."""
+    return copied(equal_home, tmp_path / "a copy elsewhere")
 
 
 @pytest.fixture

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
+from filelock import FileLock
 
 from lstm_model.readings import ReadingsStore
 from lstm_model.workspace import Workspace
@@ -70,11 +74,32 @@ def store_of(workspace: Workspace) -> ReadingsStore:
     return ReadingsStore(workspace.readings)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that is made by whichever of the tests' processes needs it first; for all it is there to be copied."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{name} of all"
+    made = folder.with_suffix(".made")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of one who failed to
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 def forget_artifacts() -> None:
     """MLflow remembers by run where artifacts lie; in copies of a workspace the same runs lie elsewhere."""
     from mlflow.tracking._tracking_service import utils
 
     utils._artifact_repos_cache.clear()
+
+
+def copied(home: Path, copy: Path) -> Workspace:
+    """A workspace copied elsewhere."""
+    shutil.copytree(home, copy, dirs_exist_ok=True)
+    forget_artifacts()
+    return Workspace.find(copy, {})
 
 
 def move_clock_on(table: Path, days: int) -> None:

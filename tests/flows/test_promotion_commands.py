@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,15 @@ from typer.testing import CliRunner
 
 from flows.commands import app
 from lstm_model.errors import NightcastError
-from lstm_model.registry import open_tracking, train_candidate
+from lstm_model.registry import open_tracking
 from lstm_model.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def two_versions(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Version 2, equal to the champion, is challenger."""
-    home = tmp_path_factory.mktemp("two") / "home"
-    shutil.copytree(trained_home, home)
-    train_candidate(Workspace.find(home, {}), NOW)
-    return home
-
-
 @pytest.fixture
-def home(two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wide_screen: None) -> Path:
-    shutil.copytree(two_versions, tmp_path / "home")
-    monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path / "home"))
+def home(equal: Workspace, monkeypatch: pytest.MonkeyPatch, wide_screen: None) -> Path:
+    monkeypatch.setenv("NIGHTCAST_HOME", str(equal.home))
     monkeypatch.setattr("flows.clock.wall_clock", lambda: NOW)
-    return tmp_path / "home"
+    return equal.home
 
 
 def told(*words: str, code: int = 0) -> str:

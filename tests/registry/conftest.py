@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import NOW, SMALL, fleet_readings, store_of, with_pressure
+from support import NOW, SMALL, copied, fleet_readings, made_once, store_of, with_pressure
 
 from lstm_model.workspace import Workspace
 
@@ -19,13 +18,14 @@ def challenged_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory
     """The trained workspace a week later: version 2 is challenger, and version 1 old enough to be replaced."""
     from lstm_model.registry import train_candidate
 
-    home = tmp_path_factory.mktemp("challenged") / "home"
-    shutil.copytree(trained_home, home)
-    (home / "nightcast.toml").write_text(SMALL + "margin = 0.1\n")  # so small models differ by chance
-    workspace = Workspace.find(home, {})
-    store_of(workspace).upsert(with_pressure(fleet_readings(days=7, end=LATER, seed=5)))
-    train_candidate(workspace, LATER)
-    return home
+    def train(home: Path) -> None:
+        copied(trained_home, home)
+        (home / "nightcast.toml").write_text(SMALL + "margin = 0.1\n")  # so small models differ by chance
+        workspace = Workspace.find(home, {})
+        store_of(workspace).upsert(with_pressure(fleet_readings(days=7, end=LATER, seed=5)))
+        train_candidate(workspace, LATER)
+
+    return made_once(tmp_path_factory, "challenged", train)
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +33,10 @@ def promoted_home(challenged_home: Path, tmp_path_factory: pytest.TempPathFactor
     """The same once version 2 is champion."""
     from lstm_model.registry import promote_challenger
 
-    home = tmp_path_factory.mktemp("promoted") / "home"
-    shutil.copytree(challenged_home, home)
-    assert promote_challenger(Workspace.find(home, {}), LATER).champion == "2"
-    return home
+    def promote(home: Path) -> None:
+        assert promote_challenger(copied(challenged_home, home), LATER).champion == "2"
+
+    return made_once(tmp_path_factory, "promoted", promote)
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +53,9 @@ def decayed_home(promoted_home: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def challenged(challenged_home: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(challenged_home, tmp_path / "home")
-    return Workspace.find(tmp_path / "home", {})
+    return copied(challenged_home, tmp_path / "home")
 
 
 @pytest.fixture
 def promoted(promoted_home: Path, tmp_path: Path) -> Workspace:
-    shutil.copytree(promoted_home, tmp_path / "home")
-    return Workspace.find(tmp_path / "home", {})
+    return copied(promoted_home, tmp_path / "home")

@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from support import NOW
 
-from lstm_model.registry import MODEL, list_versions, open_tracking, promote_challenger, train_candidate
+from lstm_model.registry import MODEL, list_versions, open_tracking, promote_challenger
 from lstm_model.registry.card import CARD_FILE, model_card
 from lstm_model.workspace import Workspace
 
@@ -44,19 +44,17 @@ def test_a_card_says_what_it_is_whence_it_came_how_it_did_and_how_to_load_it(tra
     assert f"| {version.mae:.2f} |" in card
 
 
-def test_a_version_not_yet_judged_says_so_and_a_refused_one_why(trained: Workspace) -> None:
-    client = open_tracking(trained)
-    train_candidate(trained, NOW)
+def test_a_version_not_yet_judged_says_so_and_a_refused_one_why(equal: Workspace) -> None:
+    client = open_tracking(equal)
     assert "**not judged yet**." in card_of(client, "2")
-    refused = promote_challenger(trained, NOW).decision
+    refused = promote_challenger(equal, NOW).decision
     assert f"**refused**: {refused.reason}." in card_of(client, "2")
 
 
-def test_a_version_that_could_not_be_judged_has_a_card_without_numbers(trained: Workspace) -> None:
-    client = open_tracking(trained)
-    train_candidate(trained, NOW)
-    sorted(trained.mlruns.rglob("weights.safetensors"), key=lambda file: file.stat().st_mtime)[-1].unlink()
-    promote_challenger(trained, NOW)
+def test_a_version_that_could_not_be_judged_has_a_card_without_numbers(equal: Workspace) -> None:
+    client = open_tracking(equal)
+    sorted(equal.mlruns.rglob("weights.safetensors"), key=lambda file: file.stat().st_mtime)[-1].unlink()
+    promote_challenger(equal, NOW)
     assert "**refused**" in (card := card_of(client, "2"))
     assert "| method |" not in card
 

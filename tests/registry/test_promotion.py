@@ -37,12 +37,11 @@ def test_the_first_candidate_that_beats_the_baselines_is_champion(trained: Works
     assert version.skill > 0
 
 
-def test_an_equal_challenger_of_a_young_champion_stays_challenger(trained: Workspace) -> None:
-    train_candidate(trained, NOW)
-    promotion = promote_challenger(trained, NOW)
+def test_an_equal_challenger_of_a_young_champion_stays_challenger(equal: Workspace) -> None:
+    promotion = promote_challenger(equal, NOW)
     assert promotion.decision.rule == "equal"
-    assert aliases(trained) == {"champion": "1", "challenger": "2"}
-    refused = find_version(open_tracking(trained), "challenger")
+    assert aliases(equal) == {"champion": "1", "challenger": "2"}
+    refused = find_version(open_tracking(equal), "challenger")
     assert refused is not None
     assert refused.decision == "refused"
     assert refused.reason == promotion.decision.reason
@@ -59,15 +58,14 @@ def test_an_equal_challenger_replaces_a_champion_of_a_week(trained: Workspace) -
     assert aliases(trained) == {"champion": "2", "previous": "1"}
 
 
-def test_a_kill_between_two_moves_of_aliases_leaves_a_champion_and_a_clean_next_night(trained: Workspace) -> None:
-    version = train_candidate(trained, NOW).version
-    client = open_tracking(trained)
+def test_a_kill_between_two_moves_of_aliases_leaves_a_champion_and_a_clean_next_night(equal: Workspace) -> None:
+    client = open_tracking(equal)
     client.set_registered_model_alias(MODEL, "previous", "1")  # here the power went
-    assert promote_challenger(trained, NOW).champion == "1"
-    client.set_registered_model_alias(MODEL, "champion", version)  # and here another time
-    promotion = promote_challenger(trained, NOW)
+    assert promote_challenger(equal, NOW).champion == "1"
+    client.set_registered_model_alias(MODEL, "champion", "2")  # and here another time
+    promotion = promote_challenger(equal, NOW)
     assert promotion.decision.rule == "already_champion"
-    assert aliases(trained) == {"champion": "2", "previous": "1"}
+    assert aliases(equal) == {"champion": "2", "previous": "1"}
 
 
 def test_a_night_lived_again_leaves_a_younger_champion_alone(trained: Workspace) -> None:
@@ -87,13 +85,12 @@ def test_a_champion_without_files_is_replaced(trained: Workspace) -> None:
     assert promotion.champion == "2"
 
 
-def test_a_challenger_without_files_is_refused(trained: Workspace) -> None:
-    train_candidate(trained, NOW)
-    sorted(trained.mlruns.rglob("weights.safetensors"), key=lambda file: file.stat().st_mtime)[-1].unlink()
-    promotion = promote_challenger(trained, NOW)
+def test_a_challenger_without_files_is_refused(equal: Workspace) -> None:
+    sorted(equal.mlruns.rglob("weights.safetensors"), key=lambda file: file.stat().st_mtime)[-1].unlink()
+    promotion = promote_challenger(equal, NOW)
     assert (promotion.decision.promote, promotion.decision.rule) == (False, "challenger_unusable")
     assert "the challenger cannot serve (" in promotion.decision.reason
-    assert aliases(trained)["champion"] == "1"
+    assert aliases(equal)["champion"] == "1"
 
 
 def test_a_version_that_a_kill_left_incomplete_is_not_considered(trained: Workspace) -> None:
@@ -144,13 +141,12 @@ def test_a_model_trained_later_is_refused_for_an_earlier_night(trained: Workspac
 
 @pytest.mark.parametrize(("days", "rule"), [("13", "equal"), ("14", "champion_lost")])
 def test_verified_scores_speak_against_a_window_once_they_have_met_a_fortnight_of_weather(
-    trained: Workspace, days: str, rule: str
+    equal: Workspace, days: str, rule: str
 ) -> None:
-    client = open_tracking(trained)
+    client = open_tracking(equal)
     for name, told in {"mae": "0.02", "crps": "0.01", "days": days, "n": "99"}.items():
         client.set_model_version_tag(MODEL, "1", f"verified_{name}", told)
-    train_candidate(trained, NOW)
-    assert promote_challenger(trained, NOW).decision.rule == rule
+    assert promote_challenger(equal, NOW).decision.rule == rule
 
 
 def test_the_run_shows_what_a_person_looks_for(trained: Workspace) -> None:
