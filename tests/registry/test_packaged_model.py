@@ -6,6 +6,7 @@ import json
 import subprocess
 import venv
 from importlib.metadata import Distribution, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import mlflow
@@ -76,10 +77,15 @@ def venv_of(requirements: list[str], folder: Path) -> Path:
     (packages,) = folder.glob("lib/python*/site-packages")
     for one in needed_by(requirements).values():
         for file in one.files or ():
-            link = packages / file
-            if ".." not in file.parts and "__pycache__" not in file.parts and not link.is_symlink():
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(Path(str(one.locate_file(file))))
+            there, link = Path(str(one.locate_file(file))), packages / file
+            if ".." in file.parts or "__pycache__" in file.parts or link.is_symlink():
+                continue
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(there)
+            if link.suffix == ".py":  # compiled as well: that takes longer than all else here
+                compiled = Path(cache_from_source(str(link)))
+                compiled.parent.mkdir(exist_ok=True)
+                compiled.symlink_to(cache_from_source(str(there)))
     return folder / "bin" / "python"
 
 
