@@ -22,6 +22,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def test_the_sample_starts_with_its_first_night_and_goes_on_by_days(workspace: Workspace) -> None:
     assert night_to_live(workspace) == present(workspace) == SAMPLE_FIRST_NIGHT
+    given = "2013-12-20T23:00Z"
+    assert night_to_live(workspace, given) == present(workspace, given) == pd.Timestamp(given)
     mark_lived(workspace, SAMPLE_FIRST_NIGHT, [])
     assert present(workspace) == SAMPLE_FIRST_NIGHT
     assert night_to_live(workspace) == SAMPLE_FIRST_NIGHT + DAY

@@ -16,7 +16,9 @@ import pytest
 from deltalake import DeltaTable
 from mlflow import MlflowClient
 from support import Person
+from typer.testing import CliRunner
 
+from flows.commands import app
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 
 COLUMNS = [
@@ -85,6 +87,8 @@ def test_the_moved_folder_lives_the_next_night(newcomer: Person, first_night: di
     assert (night["rows"]["rows_in"], night["rows"]["new"]) == (72, 72)
     assert not readings(newcomer).duplicated(["station_id", "observed_at"]).any()
     assert night["verified"] == 72
+    scores = DeltaTable(newcomer.workspace / "predictions" / "scores").to_pandas()
+    assert scores.groupby("station_id")["lead_hours"].apply(sorted).tolist() == [list(range(1, 25))] * 3
     assert (night["trained_version"], night["promotion"]["champion_before"]) == ("2", "1")
     assert "champion" in night["promotion"]["scores"]
 
@@ -120,25 +124,13 @@ def test_a_killed_night_is_lived_again_as_if_it_had_not_begun(newcomer: Person, 
     assert set(latest(newcomer)["issued_at"]) == {pd.Timestamp("2013-12-02T23:00Z")}
 
 
-def test_a_person_sees_where_the_workspace_stands(newcomer: Person, first_night: dict) -> None:
-    status = newcomer.types("status", COLUMNS="200")
-    assert status.returncode == 0
-    assert "2013-12-02T23:00:00+00:00" in status.stdout
-    models = newcomer.types("models", COLUMNS="200")
-    assert "champion" in models.stdout
-    assert "promoted: there is no champion yet" in " ".join(models.stdout.split())
+def test_a_person_sees_where_the_workspace_stands(
+    newcomer: Person, first_night: dict, monkeypatch: pytest.MonkeyPatch, wide_screen: None
+) -> None:
+    monkeypatch.setenv("NIGHTCAST_HOME", str(newcomer.workspace))
+    status, models = (CliRunner().invoke(app, [word]) for word in ("status", "models"))
+    assert (status.exit_code, models.exit_code) == (0, 0)
+    assert "2013-12-02T23:00:00+00:00" in status.output
+    assert "champion" in models.output
+    assert "promoted: there is no champion yet" in " ".join(models.output.split())
     mlflow.set_tracking_uri(None)  # leave no trace for the next module
-    assert models.returncode == 0
-
-
-def test_two_nights_at_given_times_in_a_fresh_workspace(tmp_path: Path) -> None:
-    for name in ("home", "workspace"):
-        (tmp_path / name).mkdir()
-    person = Person(tmp_path / "home", tmp_path / "workspace")
-    person.lives_a_night("--as-of", "2013-12-20T23:00Z", **QUICK)
-    assert readings(person)["observed_at"].max() == pd.Timestamp("2013-12-20T23:00Z")
-    second = person.lives_a_night("--as-of", "2013-12-21T23:00Z", **QUICK)
-    assert second["rows"]["new"] == 72
-    scores = DeltaTable(person.workspace / "predictions" / "scores").to_pandas()
-    assert scores.groupby("station_id")["lead_hours"].apply(sorted).tolist() == [list(range(1, 25))] * 3
-    assert set(scores["issued_at"]) == {pd.Timestamp("2013-12-20T23:00Z")}
