@@ -518,6 +518,26 @@ def monitor(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def report(
+    as_of: AsOf = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write here; predictions/report.html if empty.")
+    ] = None,
+) -> None:
+    """Write one page of HTML that says what comes, how good that is, and what needs a person; print where it is.
+
+    It needs no network and no server: open it from the disk, or send it to somebody.
+
+    Example: `nightcast report`, or `nightcast report --out today.html`
+    """
+    from flows.clock import present
+    from flows.report import write_report
+
+    workspace = Workspace.find()
+    print(write_report(workspace, present(workspace, as_of), out))
+
+
+@app.command()
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="TIME", help="The first night, or its day.")],
     last: Annotated[str, typer.Option("--to", metavar="TIME", help="The last night, or its day.")],

@@ -19,6 +19,7 @@ from flows.outcome import told
 from flows.pages import night_page
 from flows.parameters import Text
 from flows.promote import promote_flow
+from flows.reporting import leave_report
 from flows.steps import lived
 from flows.telling import announce
 from flows.train import train_flow
@@ -57,6 +58,7 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
             night.failed[NIGHTLY] = f"{type(error).__name__}: {error}"
             announce(workspace, *of_night(night))
             raise
+        leave_report(workspace, night)
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {now:%Y-%m-%d}")
     announce(workspace, *of_night(night))
     if night.promote is not None and night.promote.awaits_approval:

@@ -105,6 +105,11 @@ class Workspace:
         return self.home / "predictions" / "latest.csv"
 
     @cached_property
+    def report(self) -> Path:
+        """The page that people read in the morning."""
+        return self.home / "predictions" / "report.html"
+
+    @cached_property
     def scores(self) -> Path:
         """Delta table of verified forecasts."""
         return self.home / "predictions" / "scores"

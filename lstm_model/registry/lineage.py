@@ -20,7 +20,7 @@ def lineage(settings: Settings, readings_version: int | None) -> dict[str, str]:
     return {
         "readings_version": str(readings_version),
         "settings": json.dumps(settings.model.model_dump(), sort_keys=True),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "lock_hash": _lock_hash(),
         "seed": str(settings.model.seed),
         "threads": str(settings.model.threads),
@@ -39,7 +39,7 @@ def panel_digest(panel: Panel) -> str:
     return digest.hexdigest()[:16]
 
 
-def _git_commit() -> str:
+def git_commit() -> str:
     """The commit of the code that runs, with `+changes` where the working tree differs; unknown outside git."""
     try:
         commit = _git("rev-parse", "HEAD")

@@ -1,0 +1,102 @@
+"""What a report tells, gathered before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from lstm_model.registry import Entry
+
+HEALTH = ["station_id", "newest", "late", "share", "suspect", "failed", "days"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that needs a person.
+
+    text: what is the matter, with its numbers.
+    remedy: what to do about it.
+    urgent: whether it should be looked at today.
+    stations: which stations it is about; none where it is about all of them.
+    """
+
+    text: str
+    remedy: str = ""
+    urgent: bool = False
+    stations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A version that a night trained, and what the gate made of it."""
+
+    version: str
+    night: pd.Timestamp
+    decision: str
+    reason: str
+    champion: bool
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that the page shows. Times are UTC, temperatures °C; tables may be empty, numbers NaN.
+
+    fleet: what the page is called by; names: of stations that have one beside their id.
+    now: the time it speaks of; written_at: when it was written, by the clock; zone: that times are shown in.
+    step: of the forecasts' grid.
+    findings: what needs a person.
+    issue: the newest issue, as in the forecasts table.
+    recent: usable readings of the last days: station_id, observed_at, temperature_c.
+    yesterday: the issue that was newest a day ago, where its truth has come: its forecasts with observed_c, error_c,
+        covered_80.
+    usual_mae_c: of forecasts as far ahead as yesterday's, over the last `days` days.
+    days, scored: how many days the verified scores below are of, and how many forecasts.
+    by_lead: `verified_skill` by spans of leads, with `from_h`, `to_h` and the baselines' MAE.
+    calibration: level, observed, low, high: how often truth lay below each quantile; coverage: the same of intervals.
+    limit_calibration: the same of chances to pass a limit: promised, observed, n; None where no station has one.
+    changes: the promotion log, the oldest first; judged: versions, the newest first; None where MLflow cannot be read.
+    health: a row a station: station_id, newest, late, share, suspect, failed, days (a share a day, the oldest first).
+    quarantine: rows by reason.
+    readings_version, run_ids, code: what the newest issue and this page come from.
+    """
+
+    fleet: str
+    now: pd.Timestamp
+    written_at: pd.Timestamp
+    zone: str
+    step: pd.Timedelta
+    plays_sample: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    issue: pd.DataFrame = field(default_factory=pd.DataFrame)
+    recent: pd.DataFrame = field(default_factory=pd.DataFrame)
+    yesterday: pd.DataFrame = field(default_factory=pd.DataFrame)
+    usual_mae_c: float = float("nan")
+    days: int = 30
+    scored: int = 0
+    by_lead: pd.DataFrame = field(default_factory=pd.DataFrame)
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    limit_calibration: pd.DataFrame | None = None
+    changes: tuple[Entry, ...] = ()
+    judged: tuple[Judged, ...] | None = ()
+    health: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=HEALTH))
+    quarantine: Mapping[str, int] = field(default_factory=dict)
+    code: str = "unknown"
+
+    @property
+    def issued_at(self) -> pd.Timestamp | None:
+        """When the newest forecast was issued."""
+        return None if self.issue.empty else pd.Timestamp(self.issue["issued_at"].iloc[0])
+
+    @property
+    def champion(self) -> str | None:
+        """The version that is champion, by the promotion log."""
+        return self.changes[-1].champion if self.changes else None
+
+    def name(self, station: str) -> str:
+        """What a station is called, with its id where that is another."""
+        called = self.names.get(station)
+        return f"{called} ({station})" if called and called != station else station
