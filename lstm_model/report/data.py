@@ -20,12 +20,14 @@ class Finding:
     remedy: what to do about it.
     urgent: whether it should be looked at today.
     stations: which stations it is about; none where it is about all of them.
+    about_absence: it says that readings stay away, which the report then need not say itself.
     """
 
     text: str
     remedy: str = ""
     urgent: bool = False
     stations: tuple[str, ...] = ()
+    about_absence: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class ReportData:
     days, scored: how many days the verified scores below are of, and how many forecasts.
     by_lead: `verified_skill` by spans of leads, with `from_h`, `to_h` and the baselines' MAE.
     calibration: level, observed, low, high: how often truth lay below each quantile; coverage: the same of intervals.
-    limit_calibration: the same of chances to pass a limit: promised, observed, n; None where no station has one.
+    limit_calibration: of chances to pass a limit: forecast, observed, n, days; None where no station has a limit.
     changes: the promotion log, the oldest first; judged: versions, the newest first; None where MLflow cannot be read.
     health: a row a station: station_id, newest, late, share, suspect, failed, days (a share a day, the oldest first).
     quarantine: rows by reason.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import pandas as pd
 
@@ -12,6 +13,41 @@ from lstm_model.report.words import clock, degrees, named_few, percent
 
 LIKELY, POSSIBLE = 0.5, 0.2
 _STALE = pd.Timedelta("26h")
+_ABOUT_ABSENCE, _NO_STATIONS = ("silent", "late"), ("fleet", "champion")
+
+
+class Rule(Protocol):
+    """What a rule of monitoring says of the fleet, the champion or a station."""
+
+    @property
+    def rule(self) -> str:
+        """Its name: skill, calibration, drift, silent, late."""
+
+    @property
+    def subject(self) -> str:
+        """`fleet`, `champion` or a station."""
+
+    @property
+    def raised(self) -> bool:
+        """Whether a person should look."""
+
+    @property
+    def sentence(self) -> str:
+        """What, and the way out."""
+
+
+def from_rules(rules: Iterable[Rule]) -> list[Finding]:
+    """What monitoring raised, as findings of a report; stations that are silent and data that stay away are urgent."""
+    return [
+        Finding(
+            f"{rule.rule.capitalize()}: {rule.sentence}.",
+            urgent=rule.rule in _ABOUT_ABSENCE,
+            stations=() if rule.subject in _NO_STATIONS else (rule.subject,),
+            about_absence=rule.rule in _ABOUT_ABSENCE,
+        )
+        for rule in rules
+        if rule.raised
+    ]
 
 
 def own_findings(data: ReportData, others: Sequence[Finding]) -> ReportData:
@@ -21,7 +57,9 @@ def own_findings(data: ReportData, others: Sequence[Finding]) -> ReportData:
         data: all that is known but for its findings.
         others: what others found.
     """
-    found = [*_limits(data), *others, *_forecast(data), *_late(data)]
+    found = [*_limits(data), *others, *_forecast(data)]
+    if not any(finding.about_absence for finding in others):
+        found += _late(data)
     return replace(data, findings=tuple(sorted(found, key=lambda finding: not finding.urgent)))
 
 

@@ -15,7 +15,7 @@ from lstm_model.report.words import day
 _SHOWN = pd.Timedelta("60D")
 _MOST_CHANGES = 12
 _ROOM_FOR_WORDS = 0.09
-_ROLLBACK = "rollback"
+_ACTIONS = {"rollback": "Put back: ", "demote": "Demoted: "}
 
 
 def champions(data: ReportData) -> list[Html]:
@@ -25,7 +25,7 @@ def champions(data: ReportData) -> list[Html]:
         return [tag("article", tag("p", why), class_="card wide")]
     changes = list(reversed(data.changes))[:_MOST_CHANGES]
     told = [
-        (day(change.as_of, data.zone), f"{change.before or '–'} ─► {change.champion}", _why(change))
+        (day(change.as_of, data.zone), f"{change.before or '–'} ─► {change.champion or '–'}", _why(change))
         for change in changes
     ]
     parts = [
@@ -46,11 +46,11 @@ def _reigns(data: ReportData) -> Html:
     plot.x_ticks(time_ticks(begin, end, data.zone, most=5))
     shade = 0
     for change, until in zip(data.changes, ends, strict=True):
-        if until <= begin or until <= change.as_of:
+        if until <= begin or until <= change.as_of or not change.champion:
             continue
         left, right = max(change.as_of, begin), until
         shade = 1 - shade
-        css = "reign back" if change.action == _ROLLBACK else f"reign {'odd' if shade else 'even'}"
+        css = "reign back" if change.action in _ACTIONS else f"reign {'odd' if shade else 'even'}"
         plot.bar((hour(left), hour(right)), (0.12, 0.88), css)
         if (right - left) / (end - begin) > _ROOM_FOR_WORDS:
             middle = left + (right - left) / 2
@@ -60,16 +60,16 @@ def _reigns(data: ReportData) -> Html:
 
 def _says(data: ReportData) -> str:
     last = data.changes[-1]
+    who = f"Version {last.champion} is champion" if last.champion else "Nobody is champion"
     return (
-        f"Version {last.champion} is champion since the night of {day(last.as_of, data.zone)}; "
-        f"the champion changed {len(data.changes)} times since {day(data.changes[0].as_of, data.zone)}"
+        f"{who} since the night of {day(last.as_of, data.zone)}; the champion changed {len(data.changes)} times since "
+        f"{day(data.changes[0].as_of, data.zone)}"
     )
 
 
 def _why(change: Entry) -> Html:
     who = "" if change.who == "nightly" else f" (by {change.who})"
-    what = "Put back: " if change.action == _ROLLBACK else ""
-    return join(what, change.why, who)
+    return join(_ACTIONS.get(change.action, ""), change.why, who)
 
 
 def _judgements(data: ReportData) -> Html:

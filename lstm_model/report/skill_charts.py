@@ -125,17 +125,18 @@ def limit_reliability(data: ReportData) -> list[Html]:
     rows = data.limit_calibration
     if rows is None or rows.empty:
         return []
-    told = ", ".join(f"{percent(row['observed'])} for {percent(row['promised'])}" for row in rows.to_dict("records"))
+    told = ", ".join(f"{percent(row['observed'])} for {percent(row['forecast'])}" for row in rows.to_dict("records"))
     cells = (
-        (percent(row["promised"]), percent(row["observed"]), f"{row['n']:,}") for row in rows.to_dict(orient="records")
+        (percent(row["forecast"]), percent(row["observed"]), f"{row['n']:,}", f"{row['days']:,}")
+        for row in rows.to_dict(orient="records")
     )
     diagram = _diagram(
         "When it warns of a limit, how often is it passed?",
-        "On the dashed line a chance of 30 % comes true 3 times in 10.",
+        "On the dashed line a chance of 30 % comes true 3 times in 10. A chance given on few days tells little.",
         f"Limits: how often they were passed for each chance: {told}",
-        rows,
+        rows[["forecast", "observed"]].rename(columns={"forecast": "promised"}),
         "chance given ─► how often the limit was passed",
-        numbers("Numbers: limits", table(("chance given", "was passed", "forecasts"), cells)),
+        numbers("Numbers: limits", table(("chance given", "was passed", "forecasts", "days"), cells)),
     )
     return [diagram]
 

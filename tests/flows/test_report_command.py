@@ -1,0 +1,66 @@
+"""`nightcast report`, and the report that a night leaves."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support import NOW
+from typer.testing import CliRunner
+
+from flows.clock import mark_lived
+from flows.commands import app
+from flows.night import Night
+from flows.reporting import leave_report, report_page
+from lstm_model.registry import attach_report, find_version, open_tracking
+from lstm_model.report import Finding, ReportData
+from lstm_model.settings import ServerSettings
+from lstm_model.workspace import Workspace
+
+
+def test_the_command_writes_the_page_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path))
+    mark_lived(Workspace.find(tmp_path, {}), NOW, ["train"])
+    answer = CliRunner().invoke(app, ["report"])
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.strip() == str(tmp_path / "predictions" / "report.html")
+    page = (tmp_path / "predictions" / "report.html").read_text(encoding="utf-8")
+    assert "The night's step “train” failed." in page
+    other = CliRunner().invoke(app, ["report", "--out", str(tmp_path / "today.html"), "--as-of", "2024-03-20T00:00Z"])
+    assert other.exit_code == 0
+    assert "Wed 20 Mar 2024, 00:00 UTC" in (tmp_path / "today.html").read_text(encoding="utf-8")
+
+
+def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    workspace = Workspace.find(tmp_path, {})
+    workspace.report.mkdir(parents=True)  # in its place lies a folder
+    with caplog.at_level(logging.WARNING, "nightcast.report"):
+        leave_report(workspace, Night(NOW, False))
+    assert "there is no new report" in caplog.text
+
+
+def test_a_report_lies_with_its_run_or_the_champion_s(trained: Workspace) -> None:
+    client = open_tracking(trained)
+    champion = find_version(client, "champion")
+    assert champion is not None
+    assert attach_report(trained, "<p>one</p>", None) == champion.run_id
+    assert attach_report(trained, "<p>two</p>", champion.run_id) == champion.run_id
+    (file,) = (trained.mlruns / "artifacts").rglob("report.html")
+    assert file.read_text() == "<p>two</p>"
+    assert file.parent.parent.name == champion.run_id
+
+
+def test_without_mlflow_a_report_lies_nowhere_and_makes_no_database(tmp_path: Path) -> None:
+    workspace = Workspace.find(tmp_path, {})
+    assert attach_report(workspace, "<p></p>", None) is None
+    assert not workspace.mlruns.exists()
+
+
+def test_the_dashboard_s_page_says_what_needs_a_person_and_leads_to_the_rest() -> None:
+    data = ReportData("cellar", NOW, NOW, "UTC", pd.Timedelta("1h"), findings=(Finding("a|<b>", "look"),))
+    page = report_page(data, "abc", ServerSettings(mlflow_port=5999))
+    assert r"| a\|\<b\> | look |" in page
+    assert "(http://127.0.0.1:5999/#/runs/abc/artifacts/report.html)" in page
+    assert "Nothing." in report_page(ReportData("cellar", NOW, NOW, "UTC", pd.Timedelta("1h")), None, ServerSettings())
