@@ -25,7 +25,7 @@ def champions(data: ReportData) -> list[Html]:
         return [tag("article", tag("p", why), class_="card wide")]
     changes = list(reversed(data.changes))[:_MOST_CHANGES]
     told = [
-        (day(change.as_of, data.zone), f"{change.before or '–'} ─► {change.champion or '–'}", _why(change))
+        (day(change.as_of, data.zone, data.now), f"{change.before or '–'} ─► {change.champion or '–'}", _why(change))
         for change in changes
     ]
     parts = [
@@ -61,10 +61,8 @@ def _reigns(data: ReportData) -> Html:
 def _says(data: ReportData) -> str:
     last = data.changes[-1]
     who = f"Version {last.champion} is champion" if last.champion else "Nobody is champion"
-    return (
-        f"{who} since the night of {day(last.as_of, data.zone)}; the champion changed {len(data.changes)} times since "
-        f"{day(data.changes[0].as_of, data.zone)}"
-    )
+    first, since = (day(change.as_of, data.zone, data.now) for change in (data.changes[0], last))
+    return f"{who} since the night of {since}; the champion changed {len(data.changes)} times since {first}"
 
 
 def _why(change: Entry) -> Html:
@@ -81,7 +79,11 @@ def _judgements(data: ReportData) -> Html:
             class_="card wide",
         )
     told = [
-        (day(version.night, data.zone), _version(version), join(tag("b", _decision(version)), ". ", version.reason))
+        (
+            day(version.night, data.zone, data.now),
+            _version(version),
+            join(tag("b", _decision(version)), ". ", version.reason),
+        )
         for version in data.judged
     ]
     return tag(

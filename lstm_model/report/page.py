@@ -16,6 +16,7 @@ from lstm_model.report.words import BASELINES, count, degrees, moment
 
 # Whatever a station is called, this page fetches nothing and runs nothing.
 _ASK_NOBODY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_HARD = 1.5  # so many times its usual error, and a day was hard
 _SECTIONS = {
     "needs": "What needs a person",
     "tonight": "What comes",
@@ -63,8 +64,10 @@ def state_in_words(data: ReportData) -> str:
         told = "The only station has a forecast" if served == 1 else f"All {served:,} stations have a forecast"
     if data.yesterday.empty:
         return f"{told}. How good it is will be known once its time has come."
+    off = float(data.yesterday["error_c"].abs().mean())
     usually = f", usually it is {degrees(data.usual_mae_c)}" if data.usual_mae_c == data.usual_mae_c else ""
-    return f"{told}; yesterday's was off by {degrees(data.yesterday['error_c'].abs().mean())} °C on average{usually}."
+    hard = ": a day that was hard to forecast" if off > _HARD * data.usual_mae_c else ""
+    return f"{told}; yesterday's was off by {degrees(off)} °C on average{usually}{hard}."
 
 
 def _header(data: ReportData) -> Html:
@@ -86,7 +89,7 @@ def _header(data: ReportData) -> Html:
 def _needs(data: ReportData) -> list[Html]:
     if not data.findings:
         return [
-            tag("ul", tag("li", tag("b", "✓ Nothing."), "Everything runs by itself.", class_="calm"), class_="needs")
+            tag("ul", tag("li", tag("b", "✓ Nothing."), " Everything runs by itself.", class_="calm"), class_="needs")
         ]
     return [tag("ul", *map(_finding, data.findings), class_="needs")]
 
@@ -94,7 +97,11 @@ def _needs(data: ReportData) -> list[Html]:
 def _finding(finding: Finding) -> Html:
     word = "! Look today." if finding.urgent else "When there is time."
     return tag(
-        "li", tag("b", word), f"{finding.text} {finding.remedy}".strip(), class_="urgent" if finding.urgent else None
+        "li",
+        tag("b", word),
+        " ",
+        f"{finding.text} {finding.remedy}".strip(),
+        class_="urgent" if finding.urgent else None,
     )
 
 

@@ -31,7 +31,7 @@ nav{display:flex;flex-wrap:wrap;gap:4px 16px;margin:12px 0}
 .needs li{border-left:5px solid var(--quiet);background:var(--card);border-radius:6px;padding:10px 14px}
 .needs li.urgent{border-color:var(--bad);background:var(--urgent)}
 .needs li.calm{border-color:var(--good);background:var(--calm)}
-.needs b{margin-right:6px}
+
 .bad,.needs .urgent b{color:var(--bad)}
 .calm b{color:var(--good)}
 .facts{display:grid;align-items:baseline;grid-template-columns:auto 1fr;gap:0 10px;margin:0 0 6px}
@@ -82,7 +82,7 @@ svg text.reign{font-weight:600}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;border-bottom:1px solid var(--rule)}
 th{color:var(--quiet);font-weight:600}
-td.k,th.k{white-space:nowrap}td:last-child,td a{overflow-wrap:anywhere}
+td.k,th.k{white-space:nowrap}td:has(.spark){white-space:nowrap}td:last-child,td a{overflow-wrap:anywhere}
 th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}
 details{margin-top:4px}
 summary{color:var(--link);cursor:pointer;padding:4px 0}

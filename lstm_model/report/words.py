@@ -20,6 +20,7 @@ BASELINES = {
 }
 UNKNOWN = "–"
 _MOST = 4
+_CLEAR = pd.Timedelta("300D")
 
 
 def degrees(value: float, places: int = 1) -> str:
@@ -55,9 +56,11 @@ def moment(time: pd.Timestamp, zone: str) -> str:
     return UNKNOWN if pd.isna(time) else f"{time.tz_convert(zone):%a %-d %b %Y, %H:%M}"
 
 
-def day(time: pd.Timestamp, zone: str) -> str:
-    """A date."""
-    return UNKNOWN if pd.isna(time) else f"{time.tz_convert(zone):%-d %b %Y}"
+def day(time: pd.Timestamp, zone: str, now: pd.Timestamp) -> str:
+    """A date; its year where that is not clear."""
+    if pd.isna(time):
+        return UNKNOWN
+    return f"{time.tz_convert(zone):{'%-d %b' if now - time < _CLEAR else '%-d %b %Y'}}"
 
 
 def count(number: int, noun: str) -> str:

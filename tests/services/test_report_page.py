@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,9 +65,8 @@ def test_nothing_runs_over_nothing_overlaps_and_nobody_is_asked(browser: Browser
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(_RUNS_OVER) == []
         assert page.evaluate(_OVERLAPS) == []
-        smallest = page.evaluate(
-            "Math.min(...[...document.querySelectorAll('svg text')].map(one => parseFloat(getComputedStyle(one).fontSize)))"
-        )
+        sizes = "Array.from(document.querySelectorAll('svg text'), one => parseFloat(getComputedStyle(one).fontSize))"
+        smallest = min(page.evaluate(sizes))
         assert smallest >= 12
         for folded in page.locator("details").all():
             folded.locator("summary").click()
@@ -93,5 +92,5 @@ def test_it_is_as_light_or_dark_as_the_reader_s_device(
 def test_a_screen_reader_hears_every_chart(browser: Browser, file: Path) -> None:
     with opened(browser, file, viewport={"width": 1280, "height": 900}) as (page, _):
         heard = page.locator("main").aria_snapshot()
-        assert heard.count("- img ") >= 10, json.dumps(heard[:500])
+        assert len(re.findall(r"- .?img ", heard)) >= 10
         assert "Forecast for roof. Newest reading" in heard
