@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.access import address_of
-from lstm_model.registry import MODEL, REPORT_ARTIFACT
+from lstm_model.registry import MODEL
 from lstm_model.servers import elsewhere
 from lstm_model.settings import ServerSettings
 
@@ -23,6 +23,6 @@ def version_link(server: ServerSettings, version: str, text: str | None = None) 
     return f"[{text or f'version {version}'}]({mlflow_address(server)}/#/models/{MODEL}/versions/{version})"
 
 
-def report_link(server: ServerSettings, run_id: str, text: str = "the report in MLflow") -> str:
-    """A link, in markdown, to the report that lies with a run."""
-    return f"[{text}]({mlflow_address(server)}/#/runs/{run_id}/artifacts/{REPORT_ARTIFACT})"
+def shown_link(server: ServerSettings, shown_at: str, text: str) -> str:
+    """A link, in markdown, to a place of the MLflow UI."""
+    return f"[{text}]({mlflow_address(server)}/#/{shown_at})"

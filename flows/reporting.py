@@ -6,7 +6,7 @@ import logging
 
 from flows.artifacts import leave_page
 from flows.clock import wall_clock
-from flows.links import report_link
+from flows.links import shown_link
 from flows.markdown import page, table
 from flows.night import Night
 from flows.report import findings
@@ -29,26 +29,27 @@ def leave_report(workspace: Workspace, night: Night) -> None:
     except Exception as error:
         log.warning("there is no new report: %s", first_line(error), exc_info=True)
         return
-    run_id = None
+    shown_at = None
     try:
-        run_id = attach_report(workspace, text, None if night.train is None else night.train.run_id)
+        shown_at = attach_report(workspace, text, None if night.train is None else night.train.run_id)
     except Exception as error:  # the page is on the disk
         log.warning("the report is missing in MLflow: %s", first_line(error))
     described = f"The report of {night.as_of:%Y-%m-%d}"
-    leave_page("report", lambda: report_page(data, run_id, workspace.settings.server), described)
+    leave_page("report", lambda: report_page(data, shown_at, workspace.settings.server), described)
 
 
-def report_page(data: ReportData, run_id: str | None, server: ServerSettings) -> str:
+def report_page(data: ReportData, shown_at: str | None, server: ServerSettings) -> str:
     """The report in short, with the way to all of it.
 
     Args:
         data: what it tells.
-        run_id: the run in MLflow that it lies with, if any.
+        shown_at: where the MLflow UI shows it, if it lies there.
         server: where the MLflow UI is.
     """
     parts = [f"**{state_in_words(data)}**", "## What needs a person"]
     told = [(finding.text, finding.remedy) for finding in data.findings]
     parts.append(table(("what", "what to do"), told, numbers_from=2) if told else "Nothing.")
     where = "`predictions/report.html` in the workspace"
-    parts.append(f"All of it: {where}" if run_id is None else f"All of it: {report_link(server, run_id)}, and {where}.")
-    return page(parts)
+    if shown_at is not None:
+        where = f"{shown_link(server, shown_at, 'the report in MLflow')}, and {where}"
+    return page([*parts, f"All of it: {where}."])

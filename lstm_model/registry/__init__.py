@@ -1,7 +1,7 @@
 """Stage 5: MLflow. Runs, the packaged model, versions, and the aliases champion, challenger and previous."""
 
 from lstm_model.registry.approval import AWAITING, BY_ANSWER, Answer, Approval, Silence, awaits_approval
-from lstm_model.registry.attachment import REPORT_ARTIFACT, attach_report
+from lstm_model.registry.attachment import attach_report
 from lstm_model.registry.candidate import Candidate, train_candidate
 from lstm_model.registry.demotion import Demotion, demote_champion
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
@@ -30,7 +30,6 @@ __all__ = [
     "BY_ANSWER",
     "EXPERIMENT",
     "MODEL",
-    "REPORT_ARTIFACT",
     "Answer",
     "Approval",
     "Candidate",
@@ -45,8 +44,8 @@ __all__ = [
     "Verified",
     "Version",
     "as_champion",
-    "awaits_approval",
     "attach_report",
+    "awaits_approval",
     "check_same_task",
     "demote_champion",
     "find_version",

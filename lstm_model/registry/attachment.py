@@ -18,7 +18,7 @@ def attach_report(workspace: Workspace, page: str, run_id: str | None) -> str | 
         run_id: the run of the night's candidate; the champion's where None.
 
     Returns:
-        the run that it lies with; None where no run is known.
+        where MLflow's UI shows it, as `experiments/1/runs/…`; None where no run is known.
     """
     if not has_tracking(workspace):
         return None
@@ -26,6 +26,7 @@ def attach_report(workspace: Workspace, page: str, run_id: str | None) -> str | 
     if run_id is None:
         champion = find_version(client, "champion")
         run_id = None if champion is None else champion.run_id
-    if run_id is not None:
-        client.log_text(run_id, page, REPORT_ARTIFACT)
-    return run_id
+    if run_id is None:
+        return None
+    client.log_text(run_id, page, REPORT_ARTIFACT)
+    return f"experiments/{client.get_run(run_id).info.experiment_id}/runs/{run_id}/artifacts/{REPORT_ARTIFACT}"

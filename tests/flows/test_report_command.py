@@ -45,8 +45,9 @@ def test_a_report_lies_with_its_run_or_the_champion_s(trained: Workspace) -> Non
     client = open_tracking(trained)
     champion = find_version(client, "champion")
     assert champion is not None
-    assert attach_report(trained, "<p>one</p>", None) == champion.run_id
-    assert attach_report(trained, "<p>two</p>", champion.run_id) == champion.run_id
+    shown_at = f"experiments/1/runs/{champion.run_id}/artifacts/report.html"
+    assert attach_report(trained, "<p>one</p>", None) == shown_at
+    assert attach_report(trained, "<p>two</p>", champion.run_id) == shown_at
     (file,) = (trained.mlruns / "artifacts").rglob("report.html")
     assert file.read_text() == "<p>two</p>"
     assert file.parent.parent.name == champion.run_id
@@ -60,7 +61,7 @@ def test_without_mlflow_a_report_lies_nowhere_and_makes_no_database(tmp_path: Pa
 
 def test_the_dashboard_s_page_says_what_needs_a_person_and_leads_to_the_rest() -> None:
     data = ReportData("cellar", NOW, NOW, "UTC", pd.Timedelta("1h"), findings=(Finding("a|<b>", "look"),))
-    page = report_page(data, "abc", ServerSettings(mlflow_port=5999))
+    page = report_page(data, "experiments/1/runs/abc", ServerSettings(mlflow_port=5999))
     assert r"| a\|\<b\> | look |" in page
-    assert "(http://127.0.0.1:5999/#/runs/abc/artifacts/report.html)" in page
+    assert "[the report in MLflow](http://127.0.0.1:5999/#/experiments/1/runs/abc)" in page
     assert "Nothing." in report_page(ReportData("cellar", NOW, NOW, "UTC", pd.Timedelta("1h")), None, ServerSettings())

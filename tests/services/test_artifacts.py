@@ -112,6 +112,15 @@ def test_links_of_a_page_lead_to_the_run_and_the_version(up: Up, page: Page) -> 
     expect(page.get_by_text("there is no champion yet").first).to_be_visible(timeout=_PATIENT_MS)
 
 
+def test_the_report_is_told_on_one_dashboard_and_shown_on_the_other(up: Up, page: Page) -> None:
+    page.goto(f"{up.prefect}/v2/artifacts/artifact/{artifact(up, 'report')['id']}")
+    expect(page.get_by_text("All 3 stations have a forecast").first).to_be_visible(timeout=_PATIENT_MS)
+    page.get_by_role("link", name="the report in MLflow").click(timeout=_PATIENT_MS)
+    shown = page.frame_locator("iframe[src^=blob]")
+    expect(shown.get_by_role("heading", name="What comes")).to_be_visible(timeout=_PATIENT_MS)
+    expect(shown.get_by_role("img", name="Forecast for JFK")).to_be_visible(timeout=_PATIENT_MS)
+
+
 def test_every_parameter_is_documented_and_one_field_of_the_form(up: Up) -> None:
     for deployment in ask(up, "deployments/filter"):
         for name, field in deployment["parameter_openapi_schema"]["properties"].items():
