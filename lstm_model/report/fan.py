@@ -19,7 +19,7 @@ from lstm_model.report.words import METHODS, clock, degrees, percent
 BANDS = {"band90": ("q05", "q95"), "band80": ("q10", "q90"), "band50": ("q25", "q75")}
 _ROOM = 0.2  # above and below, for the words at the highest and the lowest
 _LEAST_SPAN_C = 1.0
-_NEAR_READINGS = 0.1  # so close behind the newest reading, words stand to the right of their place
+_NEAR_READINGS = 0.08  # so close behind the newest reading, words stand to the right of their place
 _MOST_ROWS = 17
 _FAR_LIMIT = 1.0  # a limit further away than the whole span is told in words alone
 _DAY_HOURS, _FEW_STEPS = 24.0, 6

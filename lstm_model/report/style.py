@@ -51,7 +51,7 @@ i.damped{border:0;height:3px;background:repeating-linear-gradient(90deg,var(--da
 var(--damped) 13px 15px,transparent 15px 18px)}
 i.error{border-color:var(--ink);border-top-width:2px}
 i.band50{background:var(--band50)}i.band80{background:var(--band80)}i.band90{background:var(--band90)}
-.plot{margin:6px 12px 26px 40px}
+.plot{margin:10px 12px 26px 40px}
 .plot svg{display:block;overflow:visible;width:100%;height:100%}
 .axis{text-align:center;margin:-4px 0 6px}
 svg text{font-size:12px;fill:var(--ink)}
