@@ -19,7 +19,7 @@ from lstm_model.report.words import METHODS, clock, degrees, percent
 BANDS = {"band90": ("q05", "q95"), "band80": ("q10", "q90"), "band50": ("q25", "q75")}
 _ROOM = 0.2  # above and below, for the words at the highest and the lowest
 _LEAST_SPAN_C = 1.0
-_NEAR_READINGS = 0.08  # so close behind the newest reading, words stand to the right of their place
+_NEAR_READINGS = 0.17  # so close behind the newest reading, words begin there, lest they lie on the readings
 _MOST_ROWS = 17
 _FAR_LIMIT = 1.0  # a limit further away than the whole span is told in words alone
 _DAY_HOURS, _FEW_STEPS = 24.0, 6
@@ -127,10 +127,12 @@ def fan(
     _draw_limits(plot, rows, hour(first), (bottom, top))
     for row, up in zip(marks or (), (-17, 10), strict=False):
         value, at = float(row["temperature_c"]), hour(row["valid_at"])
-        near_readings = at - hour(issued_at) < _NEAR_READINGS * (hour(last) - hour(first))
         plot.dots(np.array([at]), np.array([value]), "mark", radius=3.5)
         words = f"{degrees(value)}° {clock(row['valid_at'], zone)}"
-        plot.text(at, value, words, "mark", up=up, right=3 * near_readings, anchor="start" if near_readings else None)
+        if at - hour(issued_at) < _NEAR_READINGS * (hour(last) - hour(first)):
+            plot.text(hour(issued_at), value, words, "mark", up=up, right=4, anchor="start")
+        else:
+            plot.text(at, value, words, "mark", up=up)
     return plot.html()
 
 
