@@ -61,7 +61,7 @@ class ReportData:
     changes: the promotion log, the oldest first; judged: versions, the newest first; None where MLflow cannot be read.
     health: a row a station: station_id, newest, late, share, suspect, failed, days (a share a day, the oldest first).
     quarantine: rows by reason.
-    readings_version, run_ids, code: what the newest issue and this page come from.
+    code: the commit that wrote the page.
     """
 
     fleet: str

@@ -22,6 +22,7 @@ _LEAST_SPAN_C = 1.0
 _NEAR_READINGS = 0.17  # so close behind the newest reading, words begin there, lest they lie on the readings
 _MOST_ROWS = 17
 _FAR_LIMIT = 1.0  # a limit further away than the whole span is told in words alone
+_LITTLE_PAST = 0.4  # of the width, and there is no room for words on it
 _DAY_HOURS, _FEW_STEPS = 24.0, 6
 
 
@@ -73,15 +74,9 @@ def yesterday_fan(data: ReportData, station: str, rows: pd.DataFrame) -> Html:
         f"Off by {degrees(off)} °C on average, {percent(within)} of what came within the 80 % band; "
         f"worst {clock(worst['valid_at'], data.zone)}, {degrees(abs(worst['error_c']))} °C {side}"
     )
-    chart = fan(
-        rows,
-        past[past["observed_at"] > begin],
-        data.zone,
-        says=f"{data.name(station)}: forecast and what came. {told}",
-        height=190,
-    )
-    return tag("article", tag("h3", data.name(station)), tag("p", f"{told}.", class_="note"), chart,
-               class_="card")  # fmt: skip
+    says = f"{data.name(station)}: forecast and what came. {told}"
+    chart = fan(rows, past[past["observed_at"] > begin], data.zone, says=says, height=190)
+    return tag("article", tag("h3", data.name(station)), tag("p", f"{told}.", class_="note"), chart, class_="card")
 
 
 def fan(
@@ -120,7 +115,8 @@ def fan(
     plot.line(ahead, told["temperature_c"], "forecast")
     plot.line(*_with_gaps(past), "truth")
     plot.rule(x=hour(issued_at), css="now")
-    plot.text(hour(issued_at), top, "forecast from here ▸", "hint", up=-12, right=-5, anchor="end")
+    if issued_at - first > _LITTLE_PAST * (last - first):
+        plot.text(hour(issued_at), top, "forecast from here ▸", "hint", up=-12, right=-5, anchor="end")
     if now is not None and issued_at + (ahead[0] - hour(issued_at)) * pd.Timedelta("1h") < now < last:
         plot.rule(x=hour(now), css="now later")
         plot.text(hour(now), bottom, "now", "hint", up=6, right=4, anchor="start")

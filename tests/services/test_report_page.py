@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from made_reports import NOW, issue_of, report_of, with_limits
 from playwright.sync_api import Browser, Page
@@ -46,6 +47,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def young(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of stations of which nothing is known but a forecast."""
+    nothing = pd.DataFrame(columns=["station_id", "observed_at", "temperature_c"])
+    page = tmp_path_factory.mktemp("page") / "report.html"
+    page.write_text(render(report_of(NAMES, recent=nothing, yesterday=pd.DataFrame(), days=0)), encoding="utf-8")
+    return page
+
+
 @contextmanager
 def opened(browser: Browser, file: Path, **device: Any) -> Iterator[tuple[Page, list[str]]]:
     """The page from the disk, and everything that was asked for or went wrong."""
@@ -72,6 +82,13 @@ def test_nothing_runs_over_nothing_overlaps_and_nobody_is_asked(browser: Browser
             folded.locator("summary").click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert happened == [file.as_uri()]
+
+
+def test_a_forecast_without_a_past_lies_within_its_card(browser: Browser, young: Path) -> None:
+    with opened(browser, young, viewport={"width": 390, "height": 844}) as (page, _):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate(_RUNS_OVER) == []
+        assert page.evaluate(_OVERLAPS) == []
 
 
 @pytest.mark.parametrize(("scheme", "colours"), [("light", LIGHT), ("dark", DARK)])
