@@ -9,10 +9,10 @@ from flows.clock import wall_clock
 from flows.links import shown_link
 from flows.markdown import page, table
 from flows.night import Night
-from flows.report import findings
+from flows.report import failed_steps
 from lstm_model.errors import first_line
 from lstm_model.registry import attach_report
-from lstm_model.report import ReportData, gather, render, state_in_words
+from lstm_model.report import Finding, ReportData, from_monitoring, gather, render, state_in_words
 from lstm_model.settings import ServerSettings
 from lstm_model.whole import write_text_whole
 from lstm_model.workspace import Workspace
@@ -23,7 +23,7 @@ log = logging.getLogger("nightcast.report")
 def leave_report(workspace: Workspace, night: Night) -> None:
     """Report a night that was lived. Whatever goes wrong is a warning: the forecast is out."""
     try:
-        data = gather(workspace, night.as_of, wall_clock(), findings(night.failed))
+        data = gather(workspace, night.as_of, wall_clock(), _findings(night))
         text = render(data)
         write_text_whole(workspace.report, text)
     except Exception as error:
@@ -36,6 +36,15 @@ def leave_report(workspace: Workspace, night: Night) -> None:
         log.warning("the report is missing in MLflow: %s", first_line(error))
     described = f"The report of {night.as_of:%Y-%m-%d}"
     leave_page("report", lambda: report_page(data, shown_at, workspace.settings.server), described)
+
+
+def _findings(night: Night) -> list[Finding]:
+    """What failed in the night, and what its monitoring raised."""
+    watch = night.monitor
+    if watch is None:
+        return failed_steps(night.failed)
+    faults = [Finding(f"Monitoring failed: {fault}.", "`nightcast monitor` tries again.") for fault in watch.faults]
+    return [*failed_steps(night.failed), *from_monitoring(watch.findings), *faults]
 
 
 def report_page(data: ReportData, shown_at: str | None, server: ServerSettings) -> str:

@@ -4,49 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import pandas as pd
 
+from lstm_model.monitoring import Finding as Watched
+from lstm_model.monitoring.finding import CHAMPION, FLEET
 from lstm_model.report.data import Finding, ReportData
 from lstm_model.report.words import clock, degrees, named_few, percent
 
 LIKELY, POSSIBLE = 0.5, 0.2
 _STALE = pd.Timedelta("26h")
-_ABOUT_ABSENCE, _NO_STATIONS = ("silent", "late"), ("fleet", "champion")
+_ABOUT_ABSENCE, _NO_STATIONS = ("silent", "late"), (FLEET, CHAMPION)
 
 
-class Rule(Protocol):
-    """What a rule of monitoring says of the fleet, the champion or a station."""
-
-    @property
-    def rule(self) -> str:
-        """Its name: skill, calibration, drift, silent, late."""
-
-    @property
-    def subject(self) -> str:
-        """`fleet`, `champion` or a station."""
-
-    @property
-    def raised(self) -> bool:
-        """Whether a person should look."""
-
-    @property
-    def sentence(self) -> str:
-        """What, and the way out."""
-
-
-def from_rules(rules: Iterable[Rule]) -> list[Finding]:
+def from_monitoring(watched: Iterable[Watched]) -> list[Finding]:
     """What monitoring raised, as findings of a report; stations that are silent and data that stay away are urgent."""
     return [
         Finding(
-            f"{rule.rule.capitalize()}: {rule.sentence}.",
-            urgent=rule.rule in _ABOUT_ABSENCE,
-            stations=() if rule.subject in _NO_STATIONS else (rule.subject,),
-            about_absence=rule.rule in _ABOUT_ABSENCE,
+            f"{one.rule.capitalize()}: {one.sentence}.",
+            urgent=one.rule in _ABOUT_ABSENCE,
+            stations=() if one.subject in _NO_STATIONS else (one.subject,),
+            about_absence=one.rule in _ABOUT_ABSENCE,
         )
-        for rule in rules
-        if rule.raised
+        for one in watched
+        if one.raised
     ]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 from lstm_model.errors import SettingsError, first_line
-from lstm_model.forecasts import ForecastStore
+from lstm_model.forecasts import ForecastStore, limit_reliability
 from lstm_model.forecasts.store import KEY, SCORES_SCHEMA, micros, of_issues
 from lstm_model.readings import Quarantine, ReadingsStore
 from lstm_model.readings.stations import Stations
@@ -68,6 +68,7 @@ def gather(
         by_lead=by_lead(scores, horizon),
         calibration=calibration(scores),
         coverage=coverage(scores),
+        limit_calibration=_limits(scores),
         changes=tuple(change for change in PromotionLog(workspace).entries() if change.as_of <= now),
         judged=_judged(workspace, now),
         health=station_health(readings, now, step, late_after),
@@ -125,6 +126,12 @@ def _judged(workspace: Workspace, now: pd.Timestamp) -> tuple[Judged, ...] | Non
         Judged(version.version, version.lived_at, version.decision, version.reason, "champion" in version.aliases)
         for version in told
     )
+
+
+def _limits(scores: pd.DataFrame) -> pd.DataFrame | None:
+    """How often limits were passed beside what was forecast; None where no forecast was held against one."""
+    told = limit_reliability(scores)
+    return None if told.empty else told
 
 
 def _quarantine(workspace: Workspace) -> dict[str, int]:

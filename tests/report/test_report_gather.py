@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pandas as pd
 import pytest
@@ -11,8 +10,8 @@ from made_reports import scores_of
 from support import NOW, fleet_readings, store_of
 
 from lstm_model.forecasts import issue_forecast, verify_forecasts
-from lstm_model.report import Finding, gather, render
-from lstm_model.report.findings import from_rules
+from lstm_model.monitoring import Finding as Watched
+from lstm_model.report import Finding, from_monitoring, gather, render
 from lstm_model.report.health import station_health
 from lstm_model.report.verified import by_lead, calibration, coverage
 from lstm_model.workspace import Workspace
@@ -32,6 +31,7 @@ def verified(trained: Workspace) -> Workspace:
 def test_a_report_tells_what_the_tables_hold_and_nothing_later(verified: Workspace) -> None:
     (verified.home / "data" / "stations.csv").write_text("station_id,name\nroof 1,The attic\n")
     told = gather(verified, LATER, LATER)
+    assert told.limit_calibration is None
     assert told.issued_at == NOW
     assert told.names == {"roof 1": "The attic"}
     assert len(told.yesterday) == 36
@@ -50,6 +50,20 @@ def test_a_report_tells_what_the_tables_hold_and_nothing_later(verified: Workspa
     before = gather(verified, NOW, LATER)
     assert before.recent["observed_at"].max() == NOW
     assert before.yesterday.empty
+
+
+def test_limits_are_told_beside_how_often_they_were_passed(trained: Workspace) -> None:
+    (trained.home / "data" / "stations.csv").write_text("station_id,limit_above_c\nroof 1,-40\n")
+    issue_forecast(trained, NOW, NOW)
+    store_of(trained).upsert(fleet_readings(days=81, end=LATER).query("observed_at > @NOW"))
+    verify_forecasts(trained, LATER)
+    told = gather(trained, LATER, LATER)
+    assert told.limit_calibration is not None
+    assert told.limit_calibration["n"].tolist() == [12]
+    assert told.limit_calibration["observed"].tolist() == [1.0]
+    page = render(told)
+    assert "roof 1 will probably be above its limit of −40.0 °C" in page
+    assert "how often is it passed?" in page
 
 
 def test_a_fresh_workspace_has_a_report_and_looking_makes_nothing(make_workspace: Callable[..., Workspace]) -> None:
@@ -109,17 +123,13 @@ def test_verified_numbers_are_shares_of_their_cases() -> None:
     assert coverage(scores_of(5))["low"].isna().all()
 
 
-@dataclass(frozen=True)
-class Said:
-    rule: str
-    subject: str
-    raised: bool
-    sentence: str = "look"
+def said(rule: str, subject: str, raised: bool) -> Watched:
+    return Watched(rule, subject, 1.0, 1.0, 2, 3, raised, False, False, "look")
 
 
 def test_what_monitoring_raises_needs_a_person(make_workspace: Callable[..., Workspace]) -> None:
-    rules = [Said("skill", "champion", True), Said("silent", "roof 0", True), Said("drift", "fleet", False)]
-    told = from_rules(rules)
+    rules = [said("skill", "champion", True), said("silent", "roof 0", True), said("drift", "fleet", False)]
+    told = from_monitoring(rules)
     assert told == [
         Finding("Skill: look."),
         Finding("Silent: look.", urgent=True, stations=("roof 0",), about_absence=True),

@@ -29,7 +29,6 @@ from servers import free_port, until
 from support import Person
 
 from flows.living import living_runs
-from lstm_model.settings import ServerSettings
 from lstm_model.workspace import Workspace
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
@@ -88,7 +87,7 @@ class Machine:
         for one in told:
             found |= {name: self.here(value) for name, value in one.items()}
         found["PATH"] = f"{found['PATH']}:{os.environ['PATH']}"
-        return {name: value for name, value in found.items() if _is_known(name)} | {"HOME": str(self.person.home)}
+        return found | {"HOME": str(self.person.home)}
 
     def start(self, name: str, words: list[str], environment: dict[str, str]) -> None:
         command = [self.here(word) for word in words]
@@ -165,11 +164,6 @@ def _ask(method: str, address: str, body: dict[str, Any] | None) -> Any:
     return answer.json()
 
 
-def _is_known(name: str) -> bool:
-    """Whether nightcast has that setting: where servers are is one of those to come."""
-    return not name.startswith("NIGHTCAST_SERVER__") or name.split("__")[1].lower() in ServerSettings.model_fields
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -230,7 +224,6 @@ def test_what_compose_starts_lives_a_night(composed: Machine) -> None:
     assert composed.lives("verify").startswith("COMPLETED: ")
 
 
-@pytest.mark.skipif("mlflow" not in ServerSettings.model_fields, reason="nightcast knows no MLflow server yet")
 def test_its_models_are_on_the_mlflow_server(composed: Machine) -> None:
     """After the night above: its version is on PostgreSQL, its files came through the server."""
     found = composed.mlflow("/registered-models/get?name=nightcast")["registered_model"]
