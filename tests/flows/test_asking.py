@@ -13,7 +13,8 @@ from support import NOW
 from typer.testing import CliRunner
 
 from flows.approval import ask_for_approval, read_answer
-from flows.commands import _asked_first, app
+from flows.commands import app
+from flows.commands.night import _asked_first
 from flows.events import COMING, DUE, of_approval_wanted, of_promotion
 from flows.inspection import _who_waits
 from flows.pages import gate_page
