@@ -14,8 +14,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from lstm_model.errors import HistoryTooShort, SettingsError
-from lstm_model.forecasts.store import of_issues
-from lstm_model.readings.delta import is_table
+from lstm_model.forecasts.store import issue_days, of_issues
 
 _ORDER = [("issued_at", "ascending"), ("station_id", "ascending"), ("lead_hours", "ascending")]
 
@@ -63,11 +62,10 @@ def choose(forecasts: Path, wanted: Wanted) -> Chosen:
         HistoryTooShort: no forecast was issued yet.
         SettingsError: nothing was issued then (names what was), or a station is in none of those issues.
     """
-    table = DeltaTable(forecasts) if is_table(forecasts) else None
-    days = sorted({partition["issue_date"] for partition in table.partitions()}) if table else []
-    if table is None or not days:
+    days = issue_days(forecasts)
+    if not days:
         raise HistoryTooShort("no forecast was issued yet; `nightcast forecast` issues one")
-    kept = table.to_pyarrow_dataset()
+    kept = DeltaTable(forecasts).to_pyarrow_dataset()
     issues = _issues(kept, days, wanted)
     stations: set[str] = set()
     leads: set[pd.Timedelta] = set()

@@ -82,11 +82,15 @@ class ForecastStore:
         told = partial(newest.to_csv, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
         write_whole(self._latest, told)
 
-    def newest_issue(self) -> pd.DataFrame:
-        """The rows of the newest issue, ordered by station and lead."""
-        dates = self.read_forecasts(["issue_date"])["issue_date"]
-        rows = self.read_forecasts(where=ds.field("issue_date") == dates.max())
-        return rows[rows["issued_at"] == rows["issued_at"].max()].sort_values(["station_id", "lead_hours"])
+    def newest_issue(self, until: pd.Timestamp | None = None) -> pd.DataFrame:
+        """The rows of the newest issue, ordered by station and lead; with `until`, of the newest one up to then."""
+        for day in reversed(issue_days(self._forecasts)):
+            rows = self.read_forecasts(where=ds.field("issue_date") == day)
+            rows = rows if until is None else rows[rows["issued_at"] <= until]
+            if len(rows):
+                newest = rows[rows["issued_at"] == rows["issued_at"].max()]
+                return newest.sort_values(["station_id", "lead_hours"], ignore_index=True)
+        return FORECASTS_SCHEMA.empty_table().to_pandas()
 
     def issue_before(self, issued_at: pd.Timestamp) -> pd.DataFrame:
         """The newest issue from an earlier origin that speaks of times after `issued_at`: the rows that do."""
@@ -111,6 +115,13 @@ class ForecastStore:
     def _forget_scores(self, issued_at: pd.Timestamp) -> None:
         if len(scored := self.read_scores(where=of_issues([issued_at]))):
             self.keep_scores(issued_at, scored.iloc[:0])
+
+
+def issue_days(table: Path) -> list[str]:
+    """The days on which something was issued, ascending, as the table's log tells them: no file of it is opened."""
+    if not DeltaTable.is_deltatable(str(table)):
+        return []
+    return sorted({partition["issue_date"] for partition in DeltaTable(table).partitions()})
 
 
 def micros(time: pd.Timestamp) -> pa.Scalar:

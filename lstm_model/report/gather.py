@@ -46,7 +46,7 @@ def gather(
     forecasts = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
     readings = ReadingsStore(workspace.readings)
     names, faults = _names(workspace)
-    issue = _newest(forecasts, now)
+    issue = forecasts.newest_issue(until=now)
     scores = forecasts.read_scores(_SCORES, where=_issued(now - pd.Timedelta(days=DAYS), now))
     a_day = min(max(_DAY, 6 * step), horizon)
     late_after = None if settings.plays_sample else pd.Timedelta(hours=settings.notify.late_hours)
@@ -76,15 +76,6 @@ def gather(
         code=git_commit(),
     )
     return own_findings(data, [*findings, *faults])
-
-
-def _newest(store: ForecastStore, now: pd.Timestamp) -> pd.DataFrame:
-    """The newest issue that was there at `now`."""
-    times = store.read_forecasts(["issued_at"], where=ds.field("issued_at") <= micros(now))["issued_at"]
-    if times.empty:
-        return pd.DataFrame()
-    issue = store.read_forecasts(where=of_issues([times.max()]))
-    return issue.sort_values(["station_id", "lead_hours"], ignore_index=True)
 
 
 def _yesterday(store: ForecastStore, scores: pd.DataFrame, now: pd.Timestamp, a_day: pd.Timedelta) -> pd.DataFrame:
