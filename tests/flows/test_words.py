@@ -30,7 +30,7 @@ def test_a_forecast_tells_machines_what_went_out_and_why_not_better() -> None:
     issue = Issue(pd.DataFrame({"issued_at": [issued_at] * 6}), {"persistence": 2}, ("there is no champion",))
     assert json.loads(json.dumps(issue_as_data(issue))) == {
         "issued_at": "2024-03-01T00:00:00+00:00", "forecasts": 6, "methods": {"persistence": 2},
-        "faults": ["there is no champion"],
+        "faults": ["there is no champion"], "limits": [],
     }  # fmt: skip
 
 
