@@ -41,6 +41,17 @@ def elsewhere(server: ServerSettings, which: Which) -> str | None:
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}".rstrip("/")
 
 
+def place(server: ServerSettings, which: Which) -> str:
+    """What tells a database or a server elsewhere from others, whoever logs in; empty for the workspace's own.
+
+    >>> from lstm_model.settings import ServerSettings
+    >>> place(ServerSettings(mlflow="postgresql://me:${PASSWORD}@db.lan/mlflow?sslmode=require"), "mlflow")
+    'postgresql://db.lan/mlflow'
+    """
+    told = urlsplit(getattr(server, which))
+    return told._replace(netloc=told.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+
+
 def login(server: ServerSettings, which: Which, environment: Mapping[str, str]) -> str:
     """`user:password` that a server elsewhere asks for: what its address says, else `auth`; empty for none.
 

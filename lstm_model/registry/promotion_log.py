@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from lstm_model.servers import place
 from lstm_model.workspace import Workspace
 
 PROMOTE, ROLLBACK, DEMOTE = "promote", "rollback", "demote"
@@ -73,17 +74,23 @@ class Entry:
 
 
 class PromotionLog:
-    """The file `promotions.jsonl` beside MLflow's database; lines are only ever added."""
+    """The file `promotions.jsonl` beside MLflow's database; lines are only ever added.
+
+    One file tells of every registry that the workspace ever had, each of which counts its versions from 1. A line says
+    which one it is about, unless that is the workspace's own; what is about another one than `[server]` names now is
+    no entry.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._file = workspace.mlruns / PROMOTIONS_FILE
+        self._registry = place(workspace.settings.server, "mlflow")
 
     def entries(self) -> list[Entry]:
-        """Every entry, the oldest first. A line torn by a kill is no entry."""
+        """Every entry about this registry, the oldest first. A line torn by a kill is no entry."""
         if not self._file.is_file():
             return []
         lines = self._file.read_text(encoding="utf-8", errors="replace").split("\n")
-        return [entry for line in lines if (entry := _read(line)) is not None]
+        return [entry for line in lines if (entry := _read(line, self._registry)) is not None]
 
     def last(self) -> Entry | None:
         """The newest entry, or None."""
@@ -91,7 +98,8 @@ class PromotionLog:
 
     def append(self, entry: Entry) -> None:
         """Add an entry, and return once it would outlast a power cut."""
-        line = json.dumps(entry.as_dict(), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        row = entry.as_dict() | ({"registry": self._registry} if self._registry else {})
+        line = json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         with self._file.open("a+b") as file:
             file.write(line if _ends_with_newline(self._file) else b"\n" + line)
             file.flush()
@@ -106,10 +114,11 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _read(line: str) -> Entry | None:
+def _read(line: str, registry: str) -> Entry | None:
     try:
-        return Entry.from_dict(json.loads(line))
-    except (ValueError, KeyError, TypeError):
+        row = json.loads(line)
+        return Entry.from_dict(row) if row.get("registry", "") == registry else None
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -113,7 +113,7 @@ def claim(client: MlflowClient, workspace: Workspace, model: str) -> None:
     owner = tags.get(_OWNER)
     if owner is None:
         last = PromotionLog(workspace).last()
-        if last is not None and IN_PLACE not in tags:  # it speaks of versions of another registry
+        if last is not None and IN_PLACE not in tags:  # it speaks of a registry that was here before
             client.set_registered_model_tag(model, IN_PLACE, last.name)
         client.set_registered_model_tag(model, _OWNER, name)
     elif owner != name:
