@@ -14,7 +14,8 @@ from lstm_model.evaluation.gate import CHAMPION
 from lstm_model.network import Forecaster
 from lstm_model.readings import ReadingsStore
 from lstm_model.registry.promotion_log import DEMOTE, Entry, PromotionLog
-from lstm_model.registry.succession import PREVIOUS, champion_since, change_champion, finish, lease
+from lstm_model.registry.shared import outlasting
+from lstm_model.registry.succession import PREVIOUS, champion_since, change_champion, finish, lease, settled_later
 from lstm_model.registry.tracking import has_tracking, open_tracking
 from lstm_model.registry.tryout import try_forecast
 from lstm_model.registry.versions import Version, as_champion, list_versions, load_forecaster, verified_crps
@@ -32,6 +33,7 @@ class Demotion:
     entry: Entry | None = None
 
 
+@outlasting
 def demote_champion(
     workspace: Workspace, now: pd.Timestamp, *, at: pd.Timestamp, who: str, doubt: str, champion: str
 ) -> Demotion:
@@ -57,16 +59,16 @@ def demote_champion(
         return _stays(None, "no_champion", "no version is registered yet")
     client, promotions = open_tracking(workspace), PromotionLog(workspace)
     with lease(workspace):
-        finish(client, promotions)
+        finished = finish(client, promotions)
+        if finished is not None and (finished.action, finished.before) == (DEMOTE, champion):
+            return _finished(finished)
         standing = {alias: version for version in list_versions(client) for alias in version.aliases}
         doubted, before = standing.get(CHAMPION), standing.get(PREVIOUS)
         if doubted is None or doubted.version != champion:
             return _stays(champion, "not_champion", f"version {champion} is not champion any more")
-        if (since := champion_since(promotions, doubted)) > now:
-            return _stays(
-                champion, "past_night", f"it became champion on {since:%Y-%m-%d}, after the night lived again"
-            )
-        judgement, evidence = _judge(workspace, now, since, doubted, before)
+        if (later := settled_later(promotions, doubted, now)) is not None:
+            return _stays(champion, "past_night", later)
+        judgement, evidence = _judge(workspace, now, champion_since(promotions, doubted), doubted, before)
         if not judgement.demote or evidence is None:
             log.info("version %s stays champion: %s", champion, judgement.reason)
             return Demotion(judgement, champion)
@@ -76,6 +78,11 @@ def demote_champion(
         change_champion(client, promotions, entry)
     log.warning("demoted version %s: %s", champion, why)
     return Demotion(judgement, champion, entry)
+
+
+def _finished(entry: Entry) -> Demotion:
+    """A demotion that was interrupted, and came to its end now."""
+    return Demotion(Judgement(True, entry.champion is not None, entry.rule, entry.why), entry.before, entry)
 
 
 def _judge(

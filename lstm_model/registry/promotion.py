@@ -34,6 +34,7 @@ from lstm_model.registry.succession import (
     change_champion,
     finish,
     lease,
+    settled_later,
     standing_aliases,
     tag_decision,
     unfinished,
@@ -125,6 +126,8 @@ def _refuse(client: MlflowClient, answer: Answer, refusal: Decision) -> Promotio
     if waits or (standing is None and answer.version == challenger):
         tag_decision(client, answer.version, refusal, None)
     elif standing is not None and not standing.promote:
+        if standing.rule == refusal.rule:  # the same no, and a kill may have come between its tags
+            tag_decision(client, answer.version, standing, None)
         refusal = standing  # it was refused before this came
     else:
         refusal = outdated(answer.version, challenger, champion)
@@ -181,16 +184,10 @@ def _judge(workspace: Workspace, client: MlflowClient, promotions: PromotionLog,
     if standing == challenger.version:
         decision = Decision(False, "already_champion", f"version {challenger.version} is the champion already")
         return Promotion(decision, challenger.version, standing, standing, None)
-    since = None if champion is None else champion_since(promotions, champion)
-    if champion is not None and since is not None and since > now:
-        how = "trained" if since == champion.lived_at else "put back"
-        decision = Decision(
-            False,
-            "past_night",
-            f"the champion was {how} on {since:%Y-%m-%d}, after the night being lived again; aliases stay as they are",
-        )
-        return Promotion(decision, challenger.version, standing, standing, None)
+    if (why := settled_later(promotions, champion, now)) is not None:
+        return Promotion(Decision(False, "past_night", why), challenger.version, standing, standing, None)
 
+    since = None if champion is None else champion_since(promotions, champion)
     evidence, backtest = _blank_evidence(), None
     try:
         evidence, backtest = _gather(workspace, now, challenger, champion, since)

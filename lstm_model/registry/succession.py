@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from lstm_model.errors import NightcastError
 from lstm_model.evaluation import Decision
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
-from lstm_model.registry.approval import AWAITING, AWAITING_APPROVAL
+from lstm_model.registry.approval import AWAITING, AWAITING_APPROVAL, standing_decision
 from lstm_model.registry.card import write_card
 from lstm_model.registry.promotion_log import DEMOTE, IN_PLACE, PROMOTE, ROLLBACK, Entry, PromotionLog, plain
 from lstm_model.registry.tracking import MODEL, open_tracking
@@ -107,6 +107,10 @@ def carry_out(client: MlflowClient, entry: Entry) -> None:
         tag_decision(client, entry.champion, Decision(True, entry.rule, entry.why), entry.evidence)
     elif entry.action == DEMOTE and entry.before in versions:
         tag_decision(client, entry.before, Decision(False, entry.rule, entry.why), entry.evidence, DEMOTED)
+    elif entry.action == ROLLBACK and entry.champion is not None:
+        standing = standing_decision(client, entry.champion)
+        if standing is not None and standing.rule in (AWAITING_APPROVAL, entry.rule):  # nobody is asked any more
+            tag_decision(client, entry.champion, Decision(True, entry.rule, entry.why), entry.evidence)
     before = standing_aliases(client)
     after = aliases_after(entry, before)
     if after.get(PREVIOUS) not in versions:
@@ -155,6 +159,16 @@ def champion_since(promotions: PromotionLog, champion: Version) -> pd.Timestamp:
     return max(champion.lived_at, last.as_of)
 
 
+def settled_later(promotions: PromotionLog, champion: Version | None, now: pd.Timestamp) -> str | None:
+    """Why a night lived again moves no alias: what happened to the champion after it; None where nothing did."""
+    last, told = promotions.last(), None
+    if champion is not None and (since := champion_since(promotions, champion)) > now:
+        told = f"the champion was {'trained' if since == champion.lived_at else 'put back'} on {since:%Y-%m-%d}"
+    elif last is not None and last.as_of > now:
+        told = f"the champion was changed on {last.as_of:%Y-%m-%d}"
+    return None if told is None else f"{told}, after the night being lived again; aliases stay as they are"
+
+
 def tag_decision(
     client: MlflowClient,
     version: str,
@@ -164,17 +178,17 @@ def tag_decision(
 ) -> None:
     """Write decision, reason and numbers onto the version and onto its run; without numbers, those there stand.
 
-    `told` names the decision otherwise than promoted or refused.
+    `told` names the decision otherwise than promoted or refused. The rule comes after the reason, and `decision` last:
+    by those two others see that a version is settled, so that what a kill cuts off is done again.
     """
     if decision.rule == AWAITING_APPROVAL:
         told = AWAITING
-    tags = {
-        "decision": told or ("promoted" if decision.promote else "refused"),
-        "rule": decision.rule,
+    tags = {} if evidence is None else {"evidence": json.dumps(plain(evidence), default=str)[:5000]}
+    tags |= {
         "reason": decision.reason,
+        "rule": decision.rule,
+        "decision": told or ("promoted" if decision.promote else "refused"),
     }
-    if evidence is not None:
-        tags["evidence"] = json.dumps(plain(evidence), default=str)[:5000]
     run_id = client.get_model_version(MODEL, version).run_id
     for name, value in tags.items():
         client.set_model_version_tag(MODEL, version, name, value)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from filelock import FileLock
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from support import NOW, forget_artifacts
 
@@ -117,6 +118,41 @@ def test_a_no_and_silence_are_refusals_and_final(
     assert (alone.decision.promote, alone.decision.rule) == (False, rule), "the gate alone forgot it"
     assert aliases(asked) == {"champion": "1", "challenger": "2"}
     assert len(PromotionLog(asked).entries()) == 1
+
+
+@pytest.mark.parametrize("kept", range(3))
+def test_a_no_that_a_kill_cut_off_between_two_tags_has_its_reason_in_the_end(
+    asked: Workspace, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, done = MlflowClient.set_model_version_tag, []
+
+    def cut(*args: Any) -> None:
+        if len(done) == kept:
+            raise KeyboardInterrupt
+        done.append(write(*args))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_model_version_tag", cut)
+        with pytest.raises(KeyboardInterrupt):
+            answered(asked, NO)
+    refused = answered(asked, NO)
+    told = tags(asked)
+    assert (told["decision"], told["rule"], told["reason"]) == ("refused", "not_approved", refused.decision.reason)
+    assert told["reason"] == "ada did not approve it: it is wrong about the frost"
+
+
+def test_whom_a_person_puts_in_by_hand_is_not_asked_about_any_more(asked: Workspace) -> None:
+    numbers = tags(asked)["evidence"]
+    roll_back(asked, LATER, at=AT, who="bob", to="2", why="I know better")
+    told = tags(asked)
+    assert (told["decision"], told["rule"], told["reason"]) == ("promoted", "by_hand", "I know better")
+    assert told["evidence"] == numbers
+    assert not awaits_approval(open_tracking(asked), "2"), "its run goes on waiting"
+    for answer in (SILENCE, YES, NO):  # what the run that waited comes to, and whoever comes later
+        assert answered(asked, answer).decision.rule == "approval_outdated"
+    assert promote_challenger(asked, LATER, at=AT, who="nightly").decision.rule == "no_challenger"
+    assert tags(asked)["decision"] == "promoted", "the champion counts as refused"
+    assert aliases(asked) == {"champion": "2", "previous": "1"}
 
 
 def test_a_new_challenger_is_a_new_question_and_answers_to_the_old_one_move_nothing(asked: Workspace) -> None:
