@@ -22,6 +22,9 @@ from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.monitor")
 
+_JITTER = pd.Timedelta("15min")
+"""A night that is told to begin at two begins some seconds later; it changed the champion after it had watched."""
+
 
 def monitor(workspace: Workspace, now: pd.Timestamp) -> tuple[Finding, ...]:
     """What every rule says at `now`: of the fleet and the champion always, of stations where it is raised or was.
@@ -92,8 +95,9 @@ def _reigns(workspace: Workspace, now: pd.Timestamp) -> tuple[Reign, Reign]:
         return Reign(), Reign()
     step = workspace.settings.model.step
     tonight = _reign_of(None if champion is None else champion.version, entries, step)
-    earlier = [entry for entry in entries if entry.as_of < now - pd.Timedelta("1D")]
-    changed = [entry for entry in entries if now - pd.Timedelta("1D") <= entry.as_of < now]
+    last_night = now - pd.Timedelta("1D") - _JITTER
+    earlier = [entry for entry in entries if entry.as_of < last_night]
+    changed = [entry for entry in entries if last_night <= entry.as_of < now]
     return tonight, _reign_of(changed[0].before, earlier, step) if changed else tonight
 
 

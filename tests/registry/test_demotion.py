@@ -13,6 +13,7 @@ from support import NOW, fleet_readings, store_of, with_pressure
 from benchmarks.decay import perturb
 from lstm_model.forecasts import issue_forecast, verify_forecasts
 from lstm_model.monitoring import monitor
+from lstm_model.monitoring.monitor import _reigns
 from lstm_model.registry import (
     MODEL,
     Demotion,
@@ -108,6 +109,29 @@ def test_nobody_else_is_demoted(promoted: Workspace, now: pd.Timestamp, champion
     assert aliases(promoted) == {"champion": "2", "previous": "1"}
 
 
+@pytest.mark.parametrize("to", ["1", None])
+def test_a_night_before_the_demotion_lived_again_moves_nothing(promoted: Workspace, to: str | None) -> None:
+    client, after = open_tracking(promoted), LATER + pd.Timedelta("1D")
+    entry = Entry(AT, after, "nightly", "demote", "2", to, "worse_than_previous", "it verified badly", {})
+    change_champion(client, PromotionLog(promoted), entry)
+    client.set_registered_model_alias(MODEL, "challenger", "2")
+    before = aliases(promoted)
+    promotion = promote_challenger(promoted, LATER)
+    assert promotion.decision.rule == "past_night"
+    assert promotion.decision.reason.startswith("the champion was changed on 2024-03-28, after the night being lived")
+    if to is not None:
+        assert demote(promoted, LATER, to).judgement.rule == "past_night"
+    assert aliases(promoted) == before
+
+
+@pytest.mark.parametrize("late", [-5, 0, 5])
+def test_who_was_champion_last_night_does_not_hang_on_seconds(promoted: Workspace, late: int) -> None:
+    tonight, last = _reigns(promoted, LATER + pd.Timedelta("1D") + pd.Timedelta(seconds=late))
+    assert (tonight.champion, last.champion) == ("2", "1")  # it took over in the night of LATER, once that had watched
+    tonight, last = _reigns(promoted, LATER + pd.Timedelta("2D") + pd.Timedelta(seconds=late))
+    assert tonight == last
+
+
 class PowerCut(Exception):
     pass
 
@@ -128,7 +152,9 @@ def test_cut_off_half_way_the_next_one_finishes_what_the_log_says(
         patched.setattr(MlflowClient, write, cut)
         with pytest.raises(PowerCut):
             change_champion(open_tracking(promoted), PromotionLog(promoted), entry)
-    finish_promotion(promoted)
+    outcome = demote(promoted)
+    assert outcome.entry == entry, "it was finished in silence"
+    assert (outcome.judgement.rule, outcome.judgement.to_predecessor) == (entry.rule, to is not None)
     assert aliases(promoted) == ({"champion": "1"} if to else {})
     finish_promotion(promoted)
     assert [one.action for one in PromotionLog(promoted).entries()] == ["promote", "promote", "demote"]
