@@ -128,7 +128,10 @@ def of_demotion(demotion: Demotion | None) -> list[Event]:
         if entry.champion is not None
         else "baselines forecast until a challenger passes the gate"
     )
-    sentence = f"Version {entry.before} is champion no more: {entry.why}; {serves}. `nightcast rollback` undoes it."
+    sentence = (
+        f"Version {entry.before} is champion no more: {entry.why}; {serves}. "
+        f"`nightcast rollback --to {entry.before}` brings it back."
+    )
     gone = Event("demoted", _model(), sentence, _gone(entry))
     if entry.champion is None:
         return [gone]
@@ -325,7 +328,8 @@ def _promoted(
     version: str, before: str | None, rule: str, why: str, as_of: pd.Timestamp, who: str, forecast: str
 ) -> Event:
     after = f", after version {before}" if before else ""
-    sentence = f"Version {version} is champion now{after}: {why}. `nightcast rollback` puts the one before back."
+    undo = " `nightcast rollback` puts the one before back." if before else ""
+    sentence = f"Version {version} is champion now{after}: {why}.{undo}"
     payload = {"version": version, "from": before, "rule": rule, "why": why, "who": who, "as_of": as_of.isoformat()}
     return Event("promoted", {**_model(), FORECAST: forecast}, sentence, payload)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -24,7 +24,7 @@ _SHARES = ("skill", "calibration")
 
 def watch_in_words(watch: Watch) -> str:
     """What needs a person tonight, in a sentence."""
-    raised = [finding for finding in watch.findings if finding.raised]
+    raised = [finding for finding in watch.findings if finding.raised and not watch.is_settled(finding)]
     cleared = [finding for finding in watch.findings if finding.newly_cleared]
     parts = [f"{finding.rule}: {finding.sentence}" for finding in raised]
     parts += [f"{finding.rule} of {finding.subject} is well again" for finding in cleared]
@@ -36,6 +36,8 @@ def watch_in_words(watch: Watch) -> str:
 
 def demotion_in_words(demotion: Demotion) -> str:
     """What came of a champion's trial."""
+    if demotion.judgement.rule in ("not_champion", "no_champion"):
+        return f"nobody was put on trial: {demotion.judgement.reason}"
     if demotion.entry is None:
         return f"version {demotion.champion} stays champion: {demotion.judgement.reason}"
     serves = f"version {demotion.entry.champion} is champion again" if demotion.entry.champion else "nobody is champion"
@@ -63,9 +65,16 @@ def findings_page(watch: Watch) -> str:
     """What the rules said, those that are raised first."""
     parts = [f"**{watch_in_words(watch)}**"]
     if watch.findings:
-        parts.append(table(_HEADINGS, findings_table(watch.findings), numbers_from=2))
+        told = [_settled(finding, watch) if watch.is_settled(finding) else finding for finding in watch.findings]
+        parts.append(table(_HEADINGS, findings_table(told), numbers_from=2))
     parts.append("`nightcast monitor` shows the same at the terminal; limits stand under `[monitor]`.")
     return page(parts)
+
+
+def _settled(finding: Finding, watch: Watch) -> Finding:
+    """A finding with what came of it in the place of what should be done."""
+    assert watch.demotion is not None
+    return replace(finding, sentence=demotion_in_words(watch.demotion))
 
 
 def findings_as_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -37,7 +37,8 @@ def watch_over(workspace: Workspace, now: pd.Timestamp) -> Watch:
         log.warning("monitoring failed, the night goes on: %s", faults[-1], exc_info=error)
     watch = Watch(findings, demotion, tuple(faults))
     leave_page("monitoring", lambda: findings_page(watch), watch_in_words(watch))
-    announce(workspace, *of_findings(findings, now), *of_demotion(demotion))
+    open_ones = [finding for finding in findings if not watch.is_settled(finding)]
+    announce(workspace, *of_findings(open_ones, now), *of_demotion(demotion))
     return watch
 
 

@@ -17,3 +17,10 @@ class Watch:
     findings: tuple[Finding, ...] = ()
     demotion: Demotion | None = None
     faults: tuple[str, ...] = ()
+
+    def is_settled(self, finding: Finding) -> bool:
+        """Whether what a finding calls for was done tonight: the champion that loses was demoted.
+
+        A rollback, which the finding advises, would bring that one back by now.
+        """
+        return finding.raised and finding.rule == "skill" and self.demotion is not None and bool(self.demotion.entry)

@@ -112,7 +112,9 @@ def question_in_words(asked: Promotion, until: pd.Timestamp | None = None) -> st
         asked: what the gate would promote.
         until: no answer by then is a no; None where the question stays open.
     """
-    place = f"take version {asked.champion}'s place as champion" if asked.champion else "become the first champion"
+    place = (
+        f"take version {asked.champion}'s place as champion" if asked.champion else "become champion, where nobody is"
+    )
     parts = [f"Version {asked.challenger} would {place}: {asked.decision.reason}."]
     if asked.summary is not None:
         parts.append(f"On the gate's window: {_numbers(asked.summary)}.")

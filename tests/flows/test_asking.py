@@ -49,7 +49,7 @@ def test_the_question_says_who_against_whom_by_what_and_until_when() -> None:
     )
     first = replace(ASKED, champion_before=None, champion=None, summary=None)
     assert question_in_words(first, UNTIL) == (
-        f"Version 5 would become the first champion: {REASON}. "
+        f"Version 5 would become champion, where nobody is: {REASON}. "
         "Without an answer by 2024-03-20 06:15 UTC there is none still."
     )
 

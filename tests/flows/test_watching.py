@@ -48,7 +48,9 @@ def test_a_demotion_says_who_serves_and_how_to_undo_it() -> None:
     (gone,) = of_demotion(Demotion(JUDGED, "7", ENTRY))
     assert gone.name == "nightcast.champion.demoted"
     assert gone.payload["to"] is None
-    assert "baselines forecast until a challenger passes the gate. `nightcast rollback` undoes it." in gone.sentence
+    assert gone.sentence.endswith(
+        "baselines forecast until a challenger passes the gate. `nightcast rollback --to 7` brings it back."
+    )
     gone, came = of_demotion(Demotion(JUDGED, "7", replace(ENTRY, champion="6")))
     assert "version 6, its predecessor, serves again" in gone.sentence
     assert came.payload["version"] == "6"
@@ -59,13 +61,35 @@ def test_a_demotion_says_who_serves_and_how_to_undo_it() -> None:
 def test_the_summary_says_what_needs_a_person() -> None:
     assert watch_in_words(Watch()) == "nothing that needs a person"
     watch = Watch((RAISED,), Demotion(JUDGED, "7", ENTRY))
-    assert watch_in_words(watch) == (
-        "skill: the champion loses. version 7 was demoted, nobody is champion: significantly worse (confidence 0.99)"
-    )
-    assert "| skill | champion | -40% | -20% | 3 of 4 | the champion loses |" in findings_page(watch)
+    demoted = "version 7 was demoted, nobody is champion: significantly worse (confidence 0.99)"
+    assert watch_in_words(watch) == demoted, "and not what to do about it"
+    assert f"| skill | champion | -40% | -20% | 3 of 4 | {demoted} |" in findings_page(watch)
+    assert watch_in_words(Watch((RAISED,))) == "skill: the champion loses"
+    assert "| skill | champion | -40% | -20% | 3 of 4 | the champion loses |" in findings_page(Watch((RAISED,)))
     assert json.loads(json.dumps(watch_as_data(watch), allow_nan=False))["demoted"] == {"from": "7", "to": None}
     stays = Demotion(Judgement(False, False, "level_jumped", "nobody is demoted: it jumped"), "7")
     assert "version 7 stays champion: nobody is demoted: it jumped" in watch_in_words(Watch((RAISED,), stays))
+    gone = Demotion(Judgement(False, False, "not_champion", "version 7 is not champion any more"), "7")
+    assert watch_in_words(Watch((), gone)) == "nobody was put on trial: version 7 is not champion any more"
+
+
+def test_a_night_that_demotes_announces_the_demotion_and_not_what_to_do_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    other = replace(RAISED, rule="drift", subject="fleet", version=None, sentence="it is another climate")
+    monkeypatch.setattr("flows.monitor.monitor", lambda *_: (RAISED, other))
+    monkeypatch.setattr("flows.monitor.leave_page", lambda *_: None)
+    monkeypatch.setattr("flows.monitor.announce", lambda _, *events: told.extend(event.sentence for event in events))
+    outcome = Demotion(JUDGED, "7", ENTRY)
+    monkeypatch.setattr("flows.monitor._on_trial", lambda *_: outcome)
+    watch = watch_over(Workspace.find(tmp_path, {}), NOW)
+    assert watch.findings == (RAISED, other)
+    assert [sentence.partition(":")[0] for sentence in told] == ["Drift", "Version 7 is champion no more"]
+    told.clear()
+    monkeypatch.setattr("flows.monitor._on_trial", lambda *_: None)
+    watch_over(Workspace.find(tmp_path, {}), NOW)
+    assert told[0] == "Skill: the champion loses."
 
 
 def test_a_monitoring_that_fails_is_a_warning_and_no_more(
