@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
 
@@ -13,6 +14,9 @@ from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import SyncClientContext
 from prefect.exceptions import PrefectHTTPStatusError
+
+from lstm_model.errors import NightcastError, first_line
+from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.steps")
 
@@ -47,6 +51,25 @@ def lived(step: Flow[P, R]) -> Callable[P, R]:
         return cast(R, inspect.unwrap(step.fn)(*args, **kwargs))
 
     return live
+
+
+@contextmanager
+def loss_in_words(workspace: Workspace) -> Iterator[None]:
+    """A flow whose server goes for good cannot be told to it, whatever it did: that is one line.
+
+    Raises:
+        NightcastError: says where to see what the flow did.
+    """
+    try:
+        yield
+    except (PrefectHTTPStatusError, httpx.TransportError) as error:
+        if isinstance(error, PrefectHTTPStatusError) and not error.response.is_server_error:
+            raise
+        raise NightcastError(
+            "Prefect's server, or its database, went away and did not come back, so no dashboard has the end of this "
+            f"run ({first_line(error)}). What it did stands: {workspace.latest.relative_to(workspace.home)} has the "
+            "forecast that went out last. Once the server is back, `nightcast run` lives the night again"
+        ) from error
 
 
 @dataclass

@@ -64,7 +64,10 @@ def flows_ready(
 
     with progress(screen, quiet=as_json):
         start_engine(workspace, f"nightcast {command}", tell, lambda: check(workspace))
-        yield workspace
+        from flows.steps import loss_in_words
+
+        with loss_in_words(workspace):
+            yield workspace
 
 
 def print_json(data: Any) -> None:
