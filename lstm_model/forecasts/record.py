@@ -19,7 +19,8 @@ def record_verified(workspace: Workspace) -> tuple[str, ...]:
     """Bring every version's verified scores in MLflow up to what the scores table says; repeating it logs nothing.
 
     Baselines have no version, and a version that was deleted has nothing to be recorded on. A registry that cannot
-    be read or written costs a warning, not the scores.
+    be read or written costs a warning, not the scores. What was issued before a version was trained is of another
+    registry's version of that number.
 
     Returns:
         the versions of which anything was new.
@@ -40,8 +41,10 @@ def record_verified(workspace: Workspace) -> tuple[str, ...]:
     recorded = []
     for version in versions:
         try:
-            days = skill_by_day(by_version[version.version], version.lived_at)
-            if log_verified(client, version, days, until):
+            issued = by_version[version.version]
+            own = issued[issued["issued_at"] >= version.lived_at.floor(workspace.settings.model.step)]
+            days = skill_by_day(own, version.lived_at)
+            if not days.empty and log_verified(client, version, days, until):
                 recorded.append(version.version)
         except Exception as error:  # what is wrong with one version must not keep the others from being told
             log.warning("verified scores of version %s cannot be recorded: %s", version.version, first_line(error))

@@ -157,6 +157,17 @@ def test_baselines_and_deleted_versions_are_skipped(living: Workspace) -> None:
     assert told(living)[2]["verified_n"] == str(len(own))
 
 
+def test_what_another_registry_s_version_of_that_number_issued_is_not_its_own(living: Workspace) -> None:
+    store = ForecastStore(living.forecasts, living.scores, living.latest)
+    first = next(rows for _, rows in store.read_forecasts().groupby("issued_at"))
+    earlier = first.assign(**{name: first[name] - pd.Timedelta("2D") for name in ("issued_at", "valid_at")})
+    store.keep(earlier.assign(issue_date=f"{NOW - pd.Timedelta('2D'):%Y-%m-%d}"))
+    assert verify(living, 48) == ("1",)
+    own = scores_of(living)
+    assert (own["issued_at"] < NOW).sum() == len(earlier)
+    assert told(living)[2]["verified_n"] == str((own["issued_at"] >= NOW).sum()) == "144"
+
+
 def test_a_deleted_run_does_not_keep_the_version_from_its_tags(living: Workspace) -> None:
     client, run, _ = told(living)
     client.delete_run(run)
