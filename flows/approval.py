@@ -32,7 +32,18 @@ from flows.pages import gate_page
 from flows.telling import announce
 from flows.words import question_in_words
 from lstm_model.errors import SettingsError
-from lstm_model.registry import Answer, Approval, Promotion, Silence, awaits_approval, open_tracking, promote_challenger
+from lstm_model.registry import (
+    Answer,
+    Approval,
+    Promotion,
+    Silence,
+    awaits_approval,
+    list_versions,
+    open_tracking,
+    promote_challenger,
+)
+from lstm_model.registry.approval import outdated, standing_decision
+from lstm_model.registry.shared import outlasting
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.promote")
@@ -71,7 +82,8 @@ def ask_for_approval(workspace: Workspace, asked: Promotion, as_of: str | None, 
         forecast: for the event of a promotion, whether a forecast is due or coming.
 
     Returns:
-        What came of it; `asked` itself where nobody could be asked.
+        What came of it; `asked` itself where nobody could be asked. Where it was settled elsewhere meanwhile, what
+        stands since then: whoever settled it has left the page and told of it.
     """
     version = asked.challenger
     assert version is not None, "the gate promotes nobody"
@@ -85,6 +97,8 @@ def ask_for_approval(workspace: Workspace, asked: Promotion, as_of: str | None, 
     log.info("version %s awaits approval until %s UTC: %s", version, f"{until:%Y-%m-%d %H:%M}", link)
     registry = open_tracking(workspace)
     answer = _wait(question, version, until, lambda: awaits_approval(registry, version))
+    if answer is None:
+        return _as_it_stands(workspace, asked, version)
     return carry_out_answer(workspace, answer, as_of, forecast, asked.summary)
 
 
@@ -159,8 +173,8 @@ def _put(version: str, words: str, until: pd.Timestamp) -> _Asked | None:
     return _Asked(run_id, keyset, f"{settings.ui_url}/v2/runs/flow-run/{run_id}")
 
 
-def _wait(question: _Asked, version: str, until: pd.Timestamp, is_open: Callable[[], bool]) -> Answer:
-    """Wait for the form, for the deadline, or for an answer that was given elsewhere."""
+def _wait(question: _Asked, version: str, until: pd.Timestamp, is_open: Callable[[], bool]) -> Answer | None:
+    """Wait for the form, for the deadline, or until somebody elsewhere closes the question, which is None."""
     with get_client(sync_client=True) as client:
         while (left := (until - wall_clock()).total_seconds()) > 0 and is_open():
             state = _state_of(client, question)
@@ -170,9 +184,25 @@ def _wait(question: _Asked, version: str, until: pd.Timestamp, is_open: Callable
         _go_on(client, question)
     verdict = _read(question)
     if verdict is None:
-        return Silence(version, until)
+        return Silence(version, until) if wall_clock() >= until and is_open() else None
     who = _in_a_line(verdict.who) or f"{account()}, on the dashboard"
     return Approval(version, verdict.approve, who, _in_a_line(verdict.why))
+
+
+@outlasting
+def _as_it_stands(workspace: Workspace, asked: Promotion, version: str) -> Promotion:
+    """What the registry says of a version whose question was closed elsewhere; it may be that it waits still."""
+    client = open_tracking(workspace)
+    versions = list_versions(client)
+    champion, challenger = (
+        next((found.version for found in versions if alias in found.aliases), None)
+        for alias in ("champion", "challenger")
+    )
+    known = version in {found.version for found in versions}
+    decision = standing_decision(client, version) if known else None
+    decision = decision or outdated(version, challenger, champion)
+    log.info("nobody is asked about version %s any more: %s", version, decision.reason)
+    return replace(asked, decision=decision, champion=version if decision.promote else champion)
 
 
 def _state_of(client: SyncPrefectClient, question: _Asked) -> Any:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import pandas as pd
 import pytest
 import typer
+from prefect.states import Running
 from support import NOW
 from typer.testing import CliRunner
 
-from flows.approval import ask_for_approval, read_answer
+from flows.approval import _Asked, ask_for_approval, read_answer
 from flows.commands import app
 from flows.commands.night import _asked_first
 from flows.events import COMING, DUE, of_approval_wanted, of_promotion
@@ -21,7 +24,7 @@ from flows.pages import gate_page
 from flows.words import decision_in_words, promotion_as_data, question_in_words, rehearsal_in_words
 from lstm_model.errors import SettingsError
 from lstm_model.evaluation import Decision
-from lstm_model.registry import Approval, Promotion
+from lstm_model.registry import MODEL, Approval, Promotion, open_tracking
 from lstm_model.settings import GateSettings, NotifySettings, ServerSettings
 from lstm_model.workspace import Workspace
 
@@ -160,6 +163,54 @@ def test_without_a_dashboard_nobody_waits(workspace: Workspace, monkeypatch: pyt
     assert ask_for_approval(workspace, ASKED, NOW.isoformat(), DUE) is ASKED
     (event,) = told
     assert (event.kind, event.payload["link"]) == ("approval", None)
+
+
+WAITS = {"decision": "awaiting approval", "rule": "awaiting_approval", "reason": REASON}
+REFUSED = {"decision": "refused", "rule": "not_approved", "reason": "ada did not approve it: frost"}
+PROMOTED = {"decision": "promoted", "rule": "refresh", "reason": "fresh; ada approved it"}
+SOON, LATE = NOW + pd.Timedelta("1min"), NOW + pd.Timedelta("5h")
+
+
+@pytest.mark.parametrize(
+    ("stands", "now", "rule", "champion", "news"),
+    [
+        (PROMOTED, SOON, "refresh", "2", []),
+        (REFUSED, SOON, "not_approved", "1", []),
+        (WAITS, SOON, "awaiting_approval", "1", []),  # somebody set the run's state by hand
+        (WAITS, LATE, "approval_timed_out", "1", ["refused"]),
+        (PROMOTED, LATE, "refresh", "2", []),
+    ],
+)
+def test_a_question_that_was_closed_elsewhere_ends_as_it_stands_and_is_not_told_twice(
+    equal: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    stands: dict[str, str],
+    now: pd.Timestamp,
+    rule: str,
+    champion: str,
+    news: list[str],
+) -> None:
+    told: list[Any] = []
+    pages: list[str] = []
+    clock, client = chain([NOW], repeat(now)), open_tracking(equal)
+    for name, value in stands.items():
+        client.set_model_version_tag(MODEL, "2", name, value)
+    if stands is PROMOTED:
+        client.set_registered_model_alias(MODEL, "champion", "2")
+        client.delete_registered_model_alias(MODEL, "challenger")
+    monkeypatch.setattr("flows.approval._put", lambda *asked: _Asked("a run", {}, LINK))
+    monkeypatch.setattr("flows.approval.get_client", lambda **how: nullcontext())
+    monkeypatch.setattr("flows.approval._state_of", lambda client, question: Running())
+    monkeypatch.setattr("flows.approval._read", lambda question: None)
+    monkeypatch.setattr("flows.approval.wall_clock", lambda: next(clock))
+    monkeypatch.setattr("flows.approval.announce", lambda workspace, *events: told.extend(events))
+    monkeypatch.setattr("flows.approval.leave_page", lambda key, *page: pages.append(key))
+    before = replace(ASKED, challenger="2", champion_before="1", champion="1")
+    promotion = ask_for_approval(equal, before, NOW.isoformat(), DUE)
+    assert (promotion.decision.rule, promotion.decision.promote) == (rule, rule == "refresh")
+    assert (promotion.challenger, promotion.champion, promotion.summary is SCORES) == ("2", champion, True)
+    assert [event.kind for event in told] == ["approval", *news]
+    assert pages == ["gate"] * len(news)
 
 
 @pytest.mark.parametrize("hours", [0, 24, -1])
