@@ -14,6 +14,7 @@ from lstm_model.settings import QUANTILES
 
 SIDES = ("above", "below")
 LIMIT_COLUMNS = ("limit_above_c", "p_above", "limit_below_c", "p_below")
+PROBABILITY_COLUMNS = ("p_above", "p_below")
 _LEVELS = np.array(QUANTILES)
 _LEAST_SCALE_C = 0.01
 """Sensors tell no less; it also stands where the outermost quantiles coincide."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, write_deltalake
 
-from lstm_model.forecasts.limits import LIMIT_COLUMNS
+from lstm_model.forecasts.limits import LIMIT_COLUMNS, PROBABILITY_COLUMNS
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
 from lstm_model.readings.delta import until_committed
 from lstm_model.whole import write_whole
@@ -78,7 +78,7 @@ class ForecastStore:
         if not _same_rows(self.read_forecasts(where=of_issues([issued_at])), issue):
             self._forget_scores(issued_at)
         _replace_issue(self._forecasts, FORECASTS_SCHEMA, issued_at, issue)
-        newest = self.newest_issue()
+        newest = _readable(self.newest_issue())
         told = partial(newest.to_csv, index=False, date_format="%Y-%m-%dT%H:%M:%SZ", float_format="%.3f")
         write_whole(self._latest, told)
 
@@ -115,6 +115,13 @@ class ForecastStore:
     def _forget_scores(self, issued_at: pd.Timestamp) -> None:
         if len(scored := self.read_scores(where=of_issues([issued_at]))):
             self.keep_scores(issued_at, scored.iloc[:0])
+
+
+def _readable(issue: pd.DataFrame) -> pd.DataFrame:
+    """An issue for people: probabilities as text, for three decimals would make certain what is nearly so."""
+    chances = issue.columns.intersection(PROBABILITY_COLUMNS)
+    told = {name: issue[name].map("{:.4f}".format, na_action="ignore") for name in chances}
+    return issue.assign(**told)
 
 
 def issue_days(table: Path) -> list[str]:

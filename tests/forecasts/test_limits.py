@@ -128,6 +128,15 @@ def test_an_issue_on_disk_says_by_which_limit_and_how_probably(trained: Workspac
     assert latest["p_above"].notna().sum() == latest["p_below"].notna().sum() == 12
 
 
+def test_the_csv_makes_nothing_certain_and_keeps_the_decimals_of_sensors(make_workspace) -> None:
+    workspace = make_workspace()
+    limits = Station(station_id="roof 1", limit_above_c=90, limit_below_c=89)
+    some_forecast(workspace, NOW, {"roof 1": limits})
+    latest = pd.read_csv(workspace.latest, dtype=str).query("station_id == 'roof 1'")
+    assert set(latest["p_above"]) == {"0.0001"} and set(latest["p_below"]) == {"0.9999"}
+    assert set(latest["limit_above_c"]) == {"90.000"} and latest["q05"].str.fullmatch(r"-?\d+\.\d{3}").all()
+
+
 def test_a_stations_file_that_makes_no_sense_costs_the_limits_and_not_the_forecast(trained: Workspace) -> None:
     limits_file(trained, "roof 0,warm,")
     issue = issue_forecast(trained, NOW, NOW)
