@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +43,18 @@ class Chosen:
 
     def by_day(self) -> Iterator[pa.Table]:
         """The rows of each day of issue, ordered by issue, station and lead; no more than a day is in memory."""
-        ours = ds.field("station_id").isin(self.stations)
         for _, issues in self.issues.to_series().groupby(self.issues.floor("D")):
-            rows = self.kept.to_table(filter=of_issues(list(issues)) & ours)
-            yield rows.sort_by(_ORDER)
+            yield self.kept.to_table(filter=self._rows_of(issues)).sort_by(_ORDER)
+
+    def filled(self, columns: list[str]) -> list[str]:
+        """Those of these columns of floats that hold a number in some row."""
+        found: set[str] = set()
+        for rows in self.kept.to_batches(columns=columns, filter=self._rows_of(self.issues)):
+            found.update(name for name in columns if pc.any(pc.invert(pc.is_nan(rows[name]))).as_py())
+        return [name for name in columns if name in found]
+
+    def _rows_of(self, issues: Iterable[pd.Timestamp]) -> ds.Expression:
+        return of_issues(list(issues)) & ds.field("station_id").isin(self.stations)
 
     def in_words(self) -> str:
         """Such as `the issue of 2013-11-30 23:00 UTC`."""

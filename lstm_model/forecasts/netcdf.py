@@ -29,6 +29,12 @@ _LABELS = {
     "model_version": "version of the registered model, empty for a baseline",
     "run_id": "MLflow run that trained the model, empty for a baseline",
 }
+_OF_LIMITS = {
+    "limit_above_c": "upper limit of the station when the forecast was issued",
+    "p_above": "probability that the temperature is above limit_above_c",
+    "limit_below_c": "lower limit of the station when the forecast was issued",
+    "p_below": "probability that the temperature is below limit_below_c",
+}
 # Seconds are counted as POSIX does, which knows no leap second.
 _UTC = {"units_metadata": "leap_seconds: none"}
 _SINCE = {"units": "seconds since 1970-01-01", "calendar": "standard", "dtype": "float64", "_FillValue": None}
@@ -73,13 +79,13 @@ def forecast_dataset(chosen: Chosen, made: Made, stations: Stations) -> xr.Datas
 
     Returns:
         `temperature` (station, issued_at, lead_hours, quantile), float32 °C, NaN where an issue has no such forecast;
-        further float columns of the table (station, issued_at, lead_hours); method, model_version, run_id (station,
-        issued_at), empty where there is no forecast; readings_version (issued_at).
+        further float columns of the table that hold anything (station, issued_at, lead_hours); method, model_version,
+        run_id (station, issued_at), empty where there is no forecast; readings_version (issued_at).
 
     Raises:
         SettingsError: that would be more than MOST_BYTES.
     """
-    further = _further(chosen.kept.schema)
+    further = chosen.filled(_further(chosen.kept.schema))
     _check_size(chosen, len(QUANTILES) + len(further))
     cube, labels, readings = _filled(chosen, [*QUANTILE_COLUMNS, *further])
     told_of_readings = {"long_name": "version of the readings table that the forecast was made from"}
@@ -98,7 +104,7 @@ def forecast_dataset(chosen: Chosen, made: Made, stations: Stations) -> xr.Datas
 
 
 def _further(schema: pa.Schema) -> list[str]:
-    """Columns of floats that this code does not know."""
+    """Columns of floats beside lead time and temperature: limits, their probabilities, and any we do not know."""
     known = {"lead_hours", "temperature_c", *QUANTILE_COLUMNS}
     return [field.name for field in schema if pa.types.is_floating(field.type) and field.name not in known]
 
@@ -142,10 +148,10 @@ def _of_temperature() -> dict[str, str]:
 
 
 def _of_column(name: str) -> dict[str, str]:
-    """Attributes of a column that this code does not know; what its name does not tell is not made up."""
+    """Attributes of a further column; what the name of one that we do not know does not tell is not made up."""
     unit = unit_of(name)
     on_scale = {"units_metadata": "temperature: on_scale"} if unit == "degC" else {}
-    return {"long_name": name.replace("_", " "), **({"units": unit} if unit else {}), **on_scale}
+    return {"long_name": _OF_LIMITS.get(name, name.replace("_", " ")), **({"units": unit} if unit else {}), **on_scale}
 
 
 def _times(chosen: Chosen) -> dict[str, Any]:
