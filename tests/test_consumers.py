@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from flows.commands import app
 from lstm_model.forecasts import ForecastStore, verify_forecasts
+from lstm_model.forecasts.limits import LIMIT_COLUMNS, with_limits
 from lstm_model.network.forecaster import forecast_frame
+from lstm_model.readings.stations import Station
 from lstm_model.workspace import Workspace
 
 PAGE = (Path(__file__).parents[1] / "docs" / "consumers.md").read_text(encoding="utf-8")
@@ -40,6 +42,7 @@ def week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rows = forecast_frame(STATIONS, at, pd.Timedelta("1h"), np.float32(middle + np.linspace(-4, 4, 7)))
         version = store_of(workspace).version
         origin = {"method": "champion", "model_version": "1", "run_id": "a1", "readings_version": version}
+        rows = with_limits(rows, {"JFK": Station(station_id="JFK", limit_above_c=2.0)})
         store.keep(rows.assign(issue_date=f"{at:%Y-%m-%d}", created_at=at.as_unit("us"), **origin))
     verify_forecasts(workspace, NIGHTS[-1])
     return tmp_path
@@ -57,6 +60,8 @@ def test_the_page_for_consumers_does_what_it_says(week: Path, wide_screen: None)
 
     rows = len(NIGHTS) * len(STATIONS) * 48
     assert list(found["coldest"]["station_id"]) == list(STATIONS)
+    assert set(found["too_warm"]["station_id"]) == {"JFK"}, "the others have no limit"
+    assert found["too_warm"]["p_above"].between(0.3, 0.9999).all()
     assert list(found["warmest"].index) == list(STATIONS)
     assert found["tonight"].index[-1] == NIGHTS[-1] + pd.Timedelta("48h")
     assert len(found["by_lead"]) == 48
@@ -64,6 +69,7 @@ def test_the_page_for_consumers_does_what_it_says(week: Path, wide_screen: None)
     assert found["jfk"].shape == (len(NIGHTS), 48)
     assert found["newest"].shape == (len(STATIONS), 48, 7)
     assert int(found["by_champion"].notnull().sum()) == rows * 7
+    assert set(found["week"]) & set(LIMIT_COLUMNS) == {"limit_above_c", "p_above"}
     assert list(found["errors"].index) == list(STATIONS)
     assert set(found["pairs"]["issue_date"]) == {"2013-12-05", "2013-12-06"}
     assert found["pairs"]["observed_c"].null_count() == 0
