@@ -177,5 +177,12 @@ def environment_file(file: Path, **secrets: str) -> dict[str, str]:
     return told
 
 
+def servers_toml() -> str:
+    """What docs/deploy.md puts into nightcast.toml beside the worker's unit."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(told)
+
+
 def _words(told: Any) -> list[str]:
     return shlex.split(told) if isinstance(told, str) else [str(word) for word in told]

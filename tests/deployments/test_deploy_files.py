@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import sys
+import tomllib
 from collections.abc import Callable
 from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,7 +16,18 @@ from typing import Any
 import deployed
 import pytest
 import yaml
-from deployed import COMPOSE, DEPLOYMENTS, ROOT, SYSTEMD, dockerfile, image_environment, services, unit, units
+from deployed import (
+    COMPOSE,
+    DEPLOYMENTS,
+    ROOT,
+    SYSTEMD,
+    dockerfile,
+    image_environment,
+    servers_toml,
+    services,
+    unit,
+    units,
+)
 
 from deployments import healthy
 from deployments.pool import environment_in
@@ -192,9 +204,18 @@ def test_the_timer_is_the_schedule() -> None:
 
 def test_the_file_of_the_servers_holds_no_secret() -> None:
     told = deployed.environment_file(SYSTEMD / "servers.example")
-    assert told["NIGHTCAST_SERVER__AUTH"] == "${DASHBOARD_LOGIN}"
     said = {name: value for name, value in told.items() if re.search("AUTH_STRING|LOGIN|PASSWORD|DATABASE|STORE", name)}
     assert all(re.search(r"\b(PASSWORD|LOGIN)\b", value) for value in said.values())
+
+
+def test_where_the_servers_are_is_told_to_whoever_types_a_command_as_well() -> None:
+    """Only root reads the file of the servers: what stood there alone would leave a command with a second registry."""
+    told = deployed.environment_file(SYSTEMD / "servers.example")
+    assert not [name for name in told if name.startswith("NIGHTCAST_SERVER__")]
+    server = ServerSettings.model_validate(tomllib.loads(servers_toml())["server"])
+    assert server.prefect == told["PREFECT_API_URL"]
+    assert server.mlflow == f"http://127.0.0.1:{unit('nightcast-mlflow.service').environment['MLFLOW_PORT']}"
+    assert server.auth.strip("${}") in told
 
 
 # ── what all have in common ───────────────────────────────────────────────────────────────────────────────────────

@@ -23,7 +23,17 @@ import deployed
 import httpx
 import psycopg
 import pytest
-from deployed import ROOT, SYSTEMD, dockerfile, environment_file, image_environment, image_healthcheck, services, unit
+from deployed import (
+    ROOT,
+    SYSTEMD,
+    dockerfile,
+    environment_file,
+    image_environment,
+    image_healthcheck,
+    servers_toml,
+    services,
+    unit,
+)
 from postgres import Postgres
 from servers import free_port, until
 from support import Person
@@ -296,6 +306,8 @@ def test_units_take_over_from_compose(composed: Machine) -> None:
         grace = float(services(composed.variables)[name].told.get("stop_grace_period", "10s").removesuffix("s"))
         composed.stops(name, grace)
     told = environment_file(SYSTEMD / "servers.example", PASSWORD=PASSWORD, LOGIN=LOGIN[1])
+    with (composed.person.workspace / "nightcast.toml").open("a") as toml:
+        toml.write(composed.here(servers_toml().removeprefix("[server]\n")))
     for name in ("prefect", "mlflow", "worker"):
         it = unit(f"nightcast-{name}.service")
         composed.folder = it.last("WorkingDirectory")
