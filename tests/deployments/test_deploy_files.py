@@ -266,6 +266,15 @@ def test_runs_in_containers_have_the_workspace_where_the_image_looks_for_it() ->
     assert claim in {one["metadata"]["name"] for one in in_cluster if one["kind"] == "PersistentVolumeClaim"}
 
 
+def test_a_job_runs_once_by_kubernetes_and_by_prefects_own_check() -> None:
+    """The first reads the job's fields; the second refuses a template without the same ones in the pod."""
+    template = json.loads((DEPLOYMENTS / "pools" / "kubernetes.json").read_text())
+    job = template["job_configuration"]["job_manifest"]["spec"]
+    for told in (job, job["template"]["spec"]):
+        assert (told["parallelism"], told["completions"]) == (1, 1)
+    assert job["backoffLimit"] == 0
+
+
 def test_a_process_is_sent_to_the_workspace_and_a_container_is_not(
     make_workspace: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
