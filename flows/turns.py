@@ -114,11 +114,15 @@ def is_own_server(place: Place, api: str | None) -> bool:
 
 
 def answers(address: str, *, by_proxy: bool = False) -> bool:
-    """Whether a Prefect API or an MLflow UI is there and well; only what runs elsewhere may be behind a proxy."""
+    """Whether a Prefect API or an MLflow UI is there; only what runs elsewhere may be behind a proxy.
+
+    A server that refuses, such as one with a guard that wants a login even for this, is there all the same.
+    """
     try:
-        return httpx.get(f"{address}/health", timeout=_HEALTH_SECONDS, trust_env=by_proxy).is_success
+        told = httpx.get(f"{address}/health", timeout=_HEALTH_SECONDS, trust_env=by_proxy)
     except httpx.HTTPError:
         return False
+    return not told.is_server_error
 
 
 def wait_for_elsewhere(

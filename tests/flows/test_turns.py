@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from flows.commands import app
 from flows.processes import command_of
-from flows.turns import UP, Tenant, check_no_night, is_own_server, live_api, take_turn, tenant_of
+from flows.turns import UP, Tenant, answers, check_no_night, is_own_server, live_api, take_turn, tenant_of
 from lstm_model.errors import NightcastError
 from lstm_model.workspace import Workspace
 
@@ -56,10 +56,10 @@ def somebodys_turn(workspace: Workspace, tenant: Tenant) -> Iterator[None]:
 
 
 @contextmanager
-def an_api() -> Iterator[str]:
+def an_api(status: int = 200) -> Iterator[str]:
     class Healthy(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             self.end_headers()
 
         def log_message(self, *words: object) -> None:
@@ -126,6 +126,13 @@ def test_a_command_uses_up_once_its_api_answers_and_waits_until_then(workspace: 
             assert live_api(workspace) == api
             assert is_own_server(workspace, api) and not is_own_server(workspace, "http://elsewhere/api")
     assert is_own_server(workspace, None) and not is_own_server(workspace, api)
+
+
+@pytest.mark.parametrize(("status", "there"), [(200, True), (401, True), (404, True), (500, False), (503, False)])
+def test_a_server_that_refuses_is_there_and_one_that_fails_is_not(status: int, there: bool) -> None:
+    with an_api(status) as api:
+        assert answers(api) is there
+    assert not answers(api)
 
 
 def test_what_answers_on_the_port_of_a_killed_up_is_not_taken_for_it(workspace: Workspace, start: Start) -> None:
