@@ -105,9 +105,9 @@ def _names(workspace: Workspace) -> tuple[dict[str, str], list[Finding]]:
 
 def _judged(workspace: Workspace, now: pd.Timestamp) -> tuple[Judged, ...] | None:
     """The newest versions and what the gate made of them; None where MLflow cannot be read."""
-    if not has_tracking(workspace):
-        return ()
     try:
+        if not has_tracking(workspace):
+            return ()
         versions = list_versions(open_tracking(workspace))
     except Exception as error:  # a damaged database speaks in many tongues
         log.warning("the report does not tell of versions, the model registry cannot be read: %s", first_line(error))

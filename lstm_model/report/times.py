@@ -23,20 +23,21 @@ def hour(time: pd.Timestamp) -> float:
 def time_ticks(first: pd.Timestamp, last: pd.Timestamp, zone: str, most: int = 6) -> list[tuple[float, str]]:
     """Places and words along a span of time: local midnights, or round hours where the span is short.
 
+    A midnight that the clocks skip lies where they go on; of one that comes twice, the first counts.
+
     >>> begin = pd.Timestamp("2024-03-01T18:00Z")
     >>> [words for _, words in time_ticks(begin, begin + pd.Timedelta("2D"), "UTC", most=3)]
     ['Sat 2', 'Sun 3']
     """
-    start, end = first.tz_convert(zone), last.tz_convert(zone)
+    start, end = (time.tz_convert(zone).tz_localize(None) for time in (first, last))
     step = next((size for size in map(pd.Timedelta, _SIZES) if (end - start) / size <= most), pd.Timedelta(_SIZES[-1]))
-    if step >= _DAY:
-        places = pd.date_range(start.normalize(), end, freq=pd.DateOffset(days=step.days))
-    else:
-        places = pd.date_range(start.normalize(), end, freq=step)
-    return [(hour(place), _words(place, step)) for place in places if start <= place <= end]
+    clocks = pd.date_range(start.normalize(), end, freq=step)
+    places = clocks.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(len(clocks), bool))
+    shown = (places >= first) & (places <= last) & ~places.duplicated()
+    return [(hour(place), _words(clock, step)) for place, clock in zip(places[shown], clocks[shown], strict=True)]
 
 
-def _words(place: pd.Timestamp, step: pd.Timedelta) -> str:
-    if step < _DAY and (place.hour, place.minute) != (0, 0):
-        return f"{place:%H:%M}"
-    return f"{place:%a %-d}" if step < _NAMED else f"{place:%-d %b}"
+def _words(clock: pd.Timestamp, step: pd.Timedelta) -> str:
+    if step < _DAY and (clock.hour, clock.minute) != (0, 0):
+        return f"{clock:%H:%M}"
+    return f"{clock:%a %-d}" if step < _NAMED else f"{clock:%-d %b}"
