@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:  # what serves needs the names, and neither torch nor MLflow
-    from flows.limits import Expected
     from flows.night import Night
+    from lstm_model.forecasts.limits import Expected
     from lstm_model.monitoring import Finding
     from lstm_model.registry import Demotion, Entry, Promotion
 

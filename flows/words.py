@@ -321,7 +321,7 @@ def training_as_data(candidate: Candidate) -> dict[str, Any]:
 
 def issue_as_data(issue: Issue) -> dict[str, Any]:
     """What went out: stations by method, how likely limits are passed, and why better methods did not serve."""
-    from flows.limits import limits_of
+    from lstm_model.forecasts.limits import limits_of
 
     return {
         "issued_at": issue.forecast["issued_at"].iloc[0].isoformat(),

@@ -14,7 +14,7 @@ import pandas as pd
 from lstm_model.errors import HistoryTooShort, SettingsError, first_line
 from lstm_model.evaluation import Baseline, from_its_end, living_panel
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence
-from lstm_model.forecasts.limits import with_limits
+from lstm_model.forecasts.limits import UNWATCHED, with_limits
 from lstm_model.forecasts.store import ForecastStore
 from lstm_model.network import Forecaster
 from lstm_model.network.forecaster import forecast_frame
@@ -91,7 +91,7 @@ def _beside_limits(workspace: Workspace, forecast: pd.DataFrame) -> tuple[pd.Dat
     try:
         known = Stations.read(workspace.home).known
     except SettingsError as error:
-        return with_limits(forecast, {}), [f"no limit is watched: {first_line(error)}"]
+        return with_limits(forecast, {}), [f"{UNWATCHED}: {first_line(error)}"]
     limited = {name for name, station in known.items() if station.has_limit}
     faults = [
         f"{name} has a limit and no forecast: no station of that name has a usable reading of the last 30 days"

@@ -1,8 +1,10 @@
-"""How likely a limit is passed: from a forecast's quantiles to the probability of a temperature beyond it."""
+"""How likely a limit is passed: from a forecast's quantiles to the probability of a temperature beyond it, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,9 @@ _LEAST_SCALE_C = 0.01
 """Sensors tell no less; it also stands where the outermost quantiles coincide."""
 _LEAST = 1e-4
 """Seven quantiles cannot tell a chance of one in ten thousand from a smaller one."""
+
+UNWATCHED = "no limit is watched"
+"""How it is told that the stations file, which has the limits, makes no sense."""
 
 Array = npt.NDArray[np.floating]
 
@@ -80,6 +85,60 @@ def with_limits(forecast: pd.DataFrame, stations: Mapping[str, Station]) -> pd.D
     return forecast.assign(**added)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """One station's limit, and how likely a forecast finds it that it is passed.
+
+    side: above or below. peak: the highest probability over all leads, at `peak_at`. first_at: the first time for which
+    it reaches the probability that is told, None where none does.
+    """
+
+    station: str
+    side: str
+    limit_c: float
+    peak: float
+    peak_at: pd.Timestamp
+    first_at: pd.Timestamp | None
+
+    def __str__(self) -> str:
+        since = f", from {self.first_at:%Y-%m-%d %H:%M} on" if self.first_at not in (None, self.peak_at) else ""
+        when = f"for {self.peak_at:%Y-%m-%d %H:%M} UTC{since}"
+        return f"{self.station} {self.side} {self.limit_c:g} °C with {chance_in_words(self.peak)} {when}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        first = {} if self.first_at is None else {"first_at": self.first_at.isoformat()}
+        told = {"station": self.station, "side": self.side, "limit_c": self.limit_c}
+        return told | {"probability": round(self.peak, 4), "at": self.peak_at.isoformat()} | first
+
+
+def limits_of(forecast: pd.DataFrame, probability: float = 1.0) -> list[Expected]:
+    """Every limit that a forecast knows of, the one most likely to be passed first.
+
+    Args:
+        forecast: rows of one issue, with or without `LIMIT_COLUMNS`.
+        probability: from which on passing it is expected; of 1, none is.
+    """
+    found = []
+    for side in SIDES if set(LIMIT_COLUMNS) <= set(forecast.columns) else ():
+        limited = forecast[forecast[f"p_{side}"].notna()].sort_values("valid_at")
+        for station, rows in limited.groupby("station_id"):
+            chance = rows[f"p_{side}"].to_numpy(np.float64)
+            reached, peak = rows.loc[chance >= probability, "valid_at"], int(chance.argmax())
+            found.append(
+                Expected(
+                    str(station), side, _as_written(rows[f"limit_{side}_c"].iloc[0]), float(chance[peak]),
+                    rows["valid_at"].iloc[peak], reached.iloc[0] if len(reached) else None,
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda one: (-one.peak, one.station, one.side))
+
+
+def chance_in_words(probability: float) -> str:
+    """A probability in per cent; neither 0 nor 100 of them, which no forecast can promise."""
+    return "<1%" if probability <= 0.005 else ">99%" if probability >= 0.995 else f"{probability:.0%}"
+
+
 def _within(
     quantiles: Array, limit: Array, under: npt.NDArray[np.intp], upto: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.float64]:
@@ -95,3 +154,8 @@ def _within(
 def _tail(distance: Array, scale: Array) -> npt.NDArray[np.float64]:
     """The chance of what lies so far beyond the outermost quantile, which is `scale` from its neighbour."""
     return (1.0 - _LEVELS[-1]) * np.exp(-np.maximum(distance, 0.0) / np.maximum(scale, _LEAST_SCALE_C))
+
+
+def _as_written(limit: float) -> float:
+    """A limit as its owner wrote it: 8.1, where the table keeps the nearest single."""
+    return float(str(np.float32(limit)))

@@ -12,13 +12,13 @@ from rich.console import Console
 from support import NOW
 
 from flows.events import Event
-from flows.limits import limits_of, limits_table, news_of_limits
+from flows.limits import limits_table, news_of_limits
 from flows.pages import forecast_page
 from flows.summary import print_forecast
 from flows.words import issue_as_data
 from lstm_model.errors import SettingsError
 from lstm_model.forecasts import ForecastStore, Issue
-from lstm_model.forecasts.limits import with_limits
+from lstm_model.forecasts.limits import limits_of, with_limits
 from lstm_model.network.forecaster import forecast_frame
 from lstm_model.readings.stations import Station
 from lstm_model.settings import NotifySettings, ServerSettings
