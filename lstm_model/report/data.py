@@ -48,6 +48,7 @@ class ReportData:
     fleet: what the page is called by; names: of stations that have one beside their id.
     now: the time it speaks of; written_at: when it was written, by the clock; zone: that times are shown in.
     step: of the forecasts' grid.
+    limit_probability: from which on a limit is expected to be passed.
     findings: what needs a person.
     issue: the newest issue, as in the forecasts table.
     recent: usable readings of the last days: station_id, observed_at, temperature_c.
@@ -69,6 +70,7 @@ class ReportData:
     written_at: pd.Timestamp
     zone: str
     step: pd.Timedelta
+    limit_probability: float = 0.5
     plays_sample: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -92,6 +94,15 @@ class ReportData:
     def issued_at(self) -> pd.Timestamp | None:
         """When the newest forecast was issued."""
         return None if self.issue.empty else pd.Timestamp(self.issue["issued_at"].iloc[0])
+
+    @property
+    def ahead(self) -> pd.DataFrame:
+        """What the newest forecast says of the time that is still to come."""
+        return self.still_ahead(self.issue)
+
+    def still_ahead(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those of a forecast's rows that are of a later time than now; none of an old forecast's."""
+        return rows if rows.empty else rows[rows["valid_at"] > self.now]
 
     @property
     def champion(self) -> str | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
+from lstm_model.report.charted import charted, likeliest
 from lstm_model.report.data import ReportData
 from lstm_model.report.fan import extremes, legend, station_fan, yesterday_fan
-from lstm_model.report.findings import worst_chance
 from lstm_model.report.markup import Html, join, tag
 from lstm_model.report.tables import plain, table
-from lstm_model.report.words import METHODS, clock, degrees, moment, percent
+from lstm_model.report.words import METHODS, UNKNOWN, chance, clock, degrees, moment, percent
 
-MOST_FOR_ALL, MOST_CHARTS = 100, 60
-"""Of a fleet up to the first, every station has its chart; of a larger one, so many that deserve a look."""
 _MOST_YESTERDAY = 3
 _MOST_ROWS = 20
 
@@ -37,32 +37,6 @@ def tonight(data: ReportData) -> list[Html]:
     return [*parts, legend(), tag("div", *cards, class_="cards")]
 
 
-def charted(data: ReportData) -> list[str]:
-    """The stations that have a chart: all of a small fleet by name; of a large one those that deserve a look.
-
-    These are, in this order: those that something is the matter with, those that may pass a limit, those that the
-    trained model does not serve, and those that were forecast worst yesterday.
-    """
-    if data.issue.empty:
-        return []
-    first = data.issue.drop_duplicates("station_id").set_index("station_id")
-    stations = [str(name) for name in first.index]
-    named = {name for finding in data.findings for name in finding.stations}
-    if len(stations) <= MOST_FOR_ALL:
-        return sorted(stations, key=lambda name: (name not in named, name))
-    chances = pd.Series(0.0, index=first.index)
-    for side in ("above", "below"):
-        if f"p_{side}" in data.issue:
-            chances = chances.combine(data.issue.groupby("station_id")[f"p_{side}"].max().fillna(0.0), max)
-    errors = data.yesterday["error_c"].abs().groupby(data.yesterday["station_id"]).mean() if len(data.yesterday) else {}
-    other = first["method"] != "champion"
-    order = sorted(
-        stations,
-        key=lambda name: (name not in named, -round(chances[name], 2), not other[name], -errors.get(name, 0.0), name),
-    )
-    return order[:MOST_CHARTS]
-
-
 def _rule(everybody: int, shown: int) -> str:
     return (
         f"Of {everybody:,} stations, {shown} have a chart: first those that something is the matter with, then those "
@@ -73,16 +47,13 @@ def _rule(everybody: int, shown: int) -> str:
 
 def _glance(data: ReportData, by_station: dict[str, pd.DataFrame], anchors: dict[str, str]) -> Html:
     """A row a station: the low and the high of the coming day; folded where it is long."""
-    risky = any(
-        f"limit_{side}_c" in data.issue and data.issue[f"limit_{side}_c"].notna().any() for side in ("above", "below")
-    )
-    rows = []
+    chances, rows = likeliest(data), []
     for station, told in by_station.items():
-        low, high = extremes(told)
+        found = extremes(data.still_ahead(told))
         name = tag("a", data.name(station), href=f"#{anchors[station]}") if station in anchors else data.name(station)
-        row = [name, *(_extreme(data, told_row) for told_row in (low, high))]
-        rows.append([*row, _likeliest(told)] if risky else row)
-    headings = ("station", "low", "high", *(("limit",) if risky else ()))
+        row = [name, *(map(partial(_extreme, data), found) if found else (UNKNOWN, UNKNOWN))]
+        rows.append([*row, chance(chances.get(station, float("nan")))] if chances else row)
+    headings = ("station", "low", "high", *(("limit",) if chances else ()))
     inside = table(headings, rows)
     if len(rows) <= _MOST_ROWS:
         return tag("article", tag("h3", "At a glance"), inside, class_="card glance")
@@ -91,12 +62,7 @@ def _glance(data: ReportData, by_station: dict[str, pd.DataFrame], anchors: dict
 
 
 def _extreme(data: ReportData, row: pd.Series) -> Html:
-    return join(tag("b", f"{degrees(row['temperature_c'])} °C"), f" {clock(row['valid_at'], data.zone)}")
-
-
-def _likeliest(rows: pd.DataFrame) -> str:
-    chances = [row[f"p_{side}"] for side in ("above", "below") if (row := worst_chance(rows, side)) is not None]
-    return percent(max(chances)) if chances else "–"
+    return join(tag("b", f"{degrees(row['temperature_c'])} °C"), f" {clock(row['valid_at'], data.zone, data.now)}")
 
 
 def yesterday(data: ReportData) -> list[Html]:

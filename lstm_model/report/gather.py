@@ -10,10 +10,11 @@ import pyarrow.dataset as ds
 
 from lstm_model.errors import SettingsError, first_line
 from lstm_model.forecasts import ForecastStore, limit_reliability
+from lstm_model.forecasts.limits import UNWATCHED
 from lstm_model.forecasts.store import KEY, SCORES_SCHEMA, micros, of_issues
 from lstm_model.readings import Quarantine, ReadingsStore
 from lstm_model.readings.stations import Stations
-from lstm_model.registry import PromotionLog, has_tracking, list_versions, open_tracking
+from lstm_model.registry import AWAITING, PromotionLog, has_tracking, list_versions, open_tracking
 from lstm_model.registry.lineage import git_commit
 from lstm_model.report.data import Finding, Judged, ReportData
 from lstm_model.report.findings import own_findings
@@ -57,6 +58,7 @@ def gather(
         written_at=written_at,
         zone=settings.schedule.timezone,
         step=step,
+        limit_probability=settings.notify.limit_probability,
         plays_sample=settings.plays_sample,
         names=names,
         issue=issue,
@@ -99,12 +101,12 @@ def _names(workspace: Workspace) -> tuple[dict[str, str], list[Finding]]:
     try:
         known = Stations.read(workspace.home).known
     except SettingsError as error:
-        return {}, [Finding(str(error))]
+        return {}, [Finding(f"{UNWATCHED.capitalize()}: {error}", urgent=True)]
     return {key: station.name for key, station in known.items() if station.name}, []
 
 
 def _judged(workspace: Workspace, now: pd.Timestamp) -> tuple[Judged, ...] | None:
-    """The newest versions and what the gate made of them; None where MLflow cannot be read."""
+    """The newest versions and those that await an answer, as the gate judged them; None where MLflow cannot be read."""
     try:
         if not has_tracking(workspace):
             return ()
@@ -112,7 +114,8 @@ def _judged(workspace: Workspace, now: pd.Timestamp) -> tuple[Judged, ...] | Non
     except Exception as error:  # a damaged database speaks in many tongues
         log.warning("the report does not tell of versions, the model registry cannot be read: %s", first_line(error))
         return None
-    told = [version for version in versions if version.lived_at <= now][:_LATEST_VERSIONS]
+    known = [version for version in versions if version.lived_at <= now]
+    told = [one for place, one in enumerate(known) if place < _LATEST_VERSIONS or one.decision == AWAITING]
     return tuple(
         Judged(version.version, version.lived_at, version.decision, version.reason, "champion" in version.aliases)
         for version in told

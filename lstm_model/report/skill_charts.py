@@ -192,7 +192,8 @@ def _verdict(rows: pd.DataFrame, name: str) -> str:
         return f"{signed_percent(float(rows[name].mean()))} on the whole; too few days yet to tell it from chance."
     better, worse = int((known[f"{name}_low"] > 0).sum()), int((known[f"{name}_high"] < 0).sum())
     if better == len(known):
-        return "Yes, at every lead, and by more than chance."
+        which = "" if len(known) == len(rows) else " that can be told"
+        return f"Yes, at every lead{which}, and by more than chance."
     if better or worse:
         parts = [f"better by more than chance at {better} of {len(known)} spans"] if better else []
         parts += [f"worse at {worse}"] if worse else []

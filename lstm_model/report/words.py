@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lstm_model.forecasts.limits import chance_in_words
+
 METHODS = {
     "champion": "the trained model",
     "previous": "the model before the current one",
@@ -21,6 +23,7 @@ BASELINES = {
 UNKNOWN = "–"
 _MOST = 4
 _CLEAR = pd.Timedelta("300D")
+_A_WEEK = pd.Timedelta("6D")
 
 
 def degrees(value: float, places: int = 1) -> str:
@@ -46,9 +49,31 @@ def signed_percent(share: float) -> str:
     return UNKNOWN if pd.isna(share) else "0 %" if told[1:] == "0 %" else told
 
 
-def clock(time: pd.Timestamp, zone: str) -> str:
-    """Day and time of the week, where the reader lives: Mon 07:00."""
-    return UNKNOWN if pd.isna(time) else f"{time.tz_convert(zone):%a %H:%M}"
+def chance(probability: float) -> str:
+    """A chance that was forecast, in per cent, and neither 0 nor 100 of them.
+
+    >>> chance(0.7), chance(0.9999)
+    ('70 %', '>99 %')
+    """
+    return UNKNOWN if pd.isna(probability) else chance_in_words(probability).replace("%", " %")
+
+
+def limit(value: float) -> str:
+    """A limit as its owner wrote it, without its unit.
+
+    >>> limit(8.25), limit(-40.0)
+    ('8.25', '−40')
+    """
+    return f"{value:g}".replace("-", "−")
+
+
+def clock(time: pd.Timestamp, zone: str, now: pd.Timestamp) -> str:
+    """Day of the week and time, where the reader lives: Mon 07:00; with its date where that is not clear."""
+    if pd.isna(time):
+        return UNKNOWN
+    away = abs(time - now)
+    date = "" if away < _A_WEEK else " %-d %b," if away < _CLEAR else " %-d %b %Y,"
+    return f"{time.tz_convert(zone):%a{date} %H:%M}"
 
 
 def moment(time: pd.Timestamp, zone: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pandas as pd
@@ -61,9 +62,10 @@ def test_limits_are_told_beside_how_often_they_were_passed(trained: Workspace) -
     assert told.limit_calibration is not None
     assert told.limit_calibration["n"].tolist() == [12]
     assert told.limit_calibration["observed"].tolist() == [1.0]
-    page = render(told)
-    assert "roof 1 will probably be above its limit of −40.0 °C" in page
+    page, before = render(told), render(gather(trained, NOW, LATER))
     assert "how often is it passed?" in page
+    assert "roof 1 will probably be above its limit of −40 °C: &gt;99 % for" in before
+    assert "probably" not in page  # by then it is past
 
 
 def test_a_fresh_workspace_has_a_report_and_looking_makes_nothing(make_workspace: Callable[..., Workspace]) -> None:
@@ -89,8 +91,15 @@ def test_a_damaged_registry_and_a_wrong_stations_file_cost_their_parts_alone(ver
     told = gather(verified, LATER, LATER)
     assert told.judged is None
     assert told.scored == 36
-    assert "unknown column 'colour'" in told.findings[0].text
+    assert told.findings[0].urgent
+    assert re.match(r"No limit is watched: .*unknown column 'colour'", told.findings[0].text)
     assert "MLflow's database cannot be read" in render(told)
+
+
+def test_a_shared_registry_that_is_away_costs_its_part_alone(make_workspace: Callable[..., Workspace]) -> None:
+    workspace = make_workspace('[server]\nmlflow = "postgresql://me:${NOBODY_KNOWS_IT}@127.0.0.1:1/nights"\n')
+    told = gather(workspace, NOW, NOW)
+    assert told.judged is None
 
 
 def test_health_counts_whole_days_doubts_and_who_is_late(make_workspace: Callable[..., Workspace]) -> None:

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from made_reports import NOW, issue_of, report_of, with_limits
 
-from lstm_model.report import Finding, ReportData, render, state_in_words
+from lstm_model.monitoring import Finding as Watched
+from lstm_model.report import Finding, Judged, ReportData, from_monitoring, render, state_in_words
+from lstm_model.report.charted import charted
 from lstm_model.report.data import HEALTH
-from lstm_model.report.forecast_section import charted
+from lstm_model.report.fan import extremes
+from lstm_model.report.findings import own_findings
 from lstm_model.report.markup import Html, join, tag
 
 _VOID = {"meta", "link"}
@@ -147,12 +150,105 @@ def test_a_limit_is_drawn_told_and_needs_a_person() -> None:
     issue = with_limits(issue_of(("roof", "walk-in 2"), NOW.floor("h")), "walk-in 2", 11.0, 0.7)
     told = report_of(("roof", "walk-in 2"), issue=issue)
     text = Reader(render(told)).text
-    assert "walk-in 2 will probably be above its limit of 11.0 °C: 70 % for Fri 03:00." in text
-    assert "Chance to be above 11.0 °C: 70 % at most" in text
-    assert " limit 11.0 °C " in text
+    assert "walk-in 2 will probably be above its limit of 11 °C: 70 % for Fri 03:00. See its chart below." in text
+    assert "Chance to be above 11 °C: highest for Fri 03:00, 70 % at that one time." in text
+    assert " limit 11 °C " in text
     assert told.findings[0].urgent
     calm = with_limits(issue, "walk-in 2", 11.0, 0.1)
     assert report_of(("roof", "walk-in 2"), issue=calm).findings == ()
+
+
+def test_a_limit_is_told_as_it_is_written_and_no_chance_as_certain() -> None:
+    issue = with_limits(issue_of(("roof",), NOW.floor("h")), "roof", 8.25, 0.9999)
+    text = Reader(render(report_of(("roof",), issue=issue))).text
+    assert "above its limit of 8.25 °C: >99 % for" in text
+    assert "<1 %" in Reader(render(report_of(("roof",), issue=with_limits(issue, "roof", 8.25, 0.002)))).text
+    for certain in ("100 % for", "100 % at", "0 % at"):
+        assert f" {certain}" not in text
+
+
+def test_what_counts_as_expected_is_a_setting() -> None:
+    issue = with_limits(issue_of(("roof",), NOW.floor("h")), "roof", 11.0, 0.7)
+    (told,) = report_of(("roof",), issue=issue, limit_probability=0.9).findings
+    assert (told.urgent, "will perhaps" in told.text) == (False, True)
+    rare = with_limits(issue, "roof", 11.0, 0.1)
+    (told,) = report_of(("roof",), issue=rare, limit_probability=0.05).findings
+    assert (told.urgent, "will perhaps" in told.text) == (True, True)
+
+
+def test_what_is_past_is_not_told_as_still_to_come() -> None:
+    old = NOW.floor("h") - pd.Timedelta("24h")
+    issue = with_limits(issue_of(("roof",), old), "roof", 11.0, 0.7)
+    issue["p_above"] = issue["p_above"].to_numpy()[::-1]  # likeliest at once, which is a day ago
+    told = report_of(("roof",), issue=issue)
+    assert "will perhaps be above its limit of 11 °C: 35 % for Wed 04:00" in told.findings[0].text
+    low, high = extremes(told.ahead) or pytest.fail("there is a day ahead")
+    assert min(low["valid_at"], high["valid_at"]) > NOW
+    assert "highest for Wed 04:00, 35 % at that one time" in Reader(render(told)).text
+    all_past = with_limits(issue_of(("roof", "cellar"), NOW - pd.Timedelta("10D")), "roof", 11.0, 0.7)
+    told = report_of(("roof", "cellar"), issue=all_past)
+    assert [finding.text for finding in told.findings] == ["The newest forecast is 240 hours old."]
+    assert "All of this forecast is past: it ends Tue 12 Mar, 03:15." in Reader(render(told)).text
+
+
+def test_an_old_forecast_s_readings_stay_within_its_chart() -> None:
+    told = report_of(("roof",), issue=issue_of(("roof",), NOW.floor("h") - pd.Timedelta("60h")))
+    (line,) = re.findall(
+        r'd="M(\d+) \d+l([^"]*)" class="line truth"', render(told).split("What comes</h2>")[1].split("</section>")[0]
+    )
+    places = [int(number) for number in re.findall(r"-?\d+", line[1])]
+    assert 0 < int(line[0]) + sum(places[::2]) <= 1000
+
+
+def test_who_awaits_an_answer_needs_a_person() -> None:
+    (told,) = report_of(judged=(Judged("9", NOW, "awaiting approval", "it is better", False),)).findings
+    assert told.urgent
+    assert told.text == "Version 9 awaits your yes or no: it is better."
+    assert "`nightcast promote --approve 9 --why TEXT`, or --reject" in told.remedy
+
+
+def test_a_silent_station_does_not_hide_those_that_have_just_gone_quiet() -> None:
+    health = report_of().health
+    health["late"], health["newest"] = health["station_id"] != "cellar", NOW - pd.Timedelta("9D")
+    silent = Finding("Silent: roof.", urgent=True, stations=("roof",), about_absence=True)
+    told = report_of(health=health, findings=(silent,)).findings
+    assert [finding.text for finding in told] == [
+        "Silent: roof.",
+        "No usable reading of late from walk-in 2; the newest reading is of Mon 11 Mar, 03:15.",
+    ]
+    fleet = Finding("Late: all.", urgent=True, about_absence=True)
+    assert report_of(health=health, findings=(fleet,)).findings == (fleet,)
+
+
+def test_what_needs_a_person_has_an_end_in_a_fleet_of_a_thousand() -> None:
+    names = tuple(f"s{number:04d}" for number in range(1000))
+    issue = issue_of(names, NOW.floor("h"), leads=6).assign(
+        limit_above_c=5.0, limit_below_c=np.nan, p_above=0.3, p_below=np.nan
+    )
+    silent = [
+        Watched("silent", name, 30.0 + place, 24.0, 2, 3, True, True, False, "look")
+        for place, name in enumerate(reversed(names))
+    ]
+    bare = ReportData("hall", NOW, NOW, "UTC", pd.Timedelta("1h"), issue=issue)
+    told = own_findings(bare, from_monitoring(silent)).findings
+    assert len(told) == 12
+    assert told[0].text == (
+        "Silent: 1,000 stations, s0999, s0998, s0997, s0996 and 996 more, have had no usable reading for 30 to 1029 h "
+        "while others have."
+    )
+    assert told[-1].text == "And 990 more limits may be passed, with a chance of 30 % or less."
+
+
+def test_a_chart_is_promised_only_where_there_is_one() -> None:
+    names = tuple(f"s{number:03d}" for number in range(101))
+    issue = issue_of(names, NOW.floor("h"), leads=2).assign(
+        limit_above_c=5.0, limit_below_c=np.nan, p_above=0.7, p_below=np.nan
+    )
+    bare = ReportData("hall", NOW, NOW, "UTC", pd.Timedelta("1h"), issue=issue)
+    assert {finding.remedy for finding in own_findings(bare, []).findings[:10]} == {"See its chart below."}
+    issue.loc[issue["station_id"] > "s040", "method"] = "climatology"  # these have the charts now
+    told = own_findings(bare, []).findings
+    assert all(finding.remedy.startswith("“At a glance”") for finding in told)
 
 
 def test_what_is_urgent_comes_first_and_its_station_too() -> None:

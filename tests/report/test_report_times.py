@@ -17,9 +17,7 @@ from lstm_model.report.times import hour, time_ticks
         ("Europe/Berlin", "2025-03-28T12:00Z", ["Sat 29", "Sun 30", "Mon 31"]),
     ],
 )
-def test_days_begin_where_the_reader_lives_even_if_midnight_is_skipped(
-    zone: str, first: str, words: list[str]
-) -> None:
+def test_days_begin_where_the_reader_lives_even_if_midnight_is_skipped(zone: str, first: str, words: list[str]) -> None:
     begin = pd.Timestamp(first)
     ticks = time_ticks(begin, begin + pd.Timedelta("3D"), zone)
     assert [told for _, told in ticks if ":" not in told] == words
@@ -28,6 +26,6 @@ def test_days_begin_where_the_reader_lives_even_if_midnight_is_skipped(
 
 def test_a_skipped_midnight_lies_where_the_clocks_go_on() -> None:
     begin = pd.Timestamp("2025-04-24T18:00Z")
-    ticks = dict((told, place) for place, told in time_ticks(begin, begin + pd.Timedelta("5h"), "Africa/Cairo"))
+    ticks = {told: place for place, told in time_ticks(begin, begin + pd.Timedelta("5h"), "Africa/Cairo")}
     assert ticks["Fri 25"] == hour(pd.Timestamp("2025-04-24T22:00Z"))
     assert list(ticks) == ["20:00", "21:00", "22:00", "23:00", "Fri 25", "02:00"]
