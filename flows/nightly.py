@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.approval import ask_for_approval
 from flows.artifacts import leave_page
-from flows.clock import mark_lived, night_to_live, wall_clock
+from flows.clock import mark_lived, night_to_live, present, wall_clock
 from flows.events import COMING, NIGHTLY, forecast_of, night_failed, of_night
 from flows.forecast import forecast_flow
 from flows.ingest import ingest_flow
@@ -90,6 +90,8 @@ def _ask(workspace: Workspace, night: Night, asked: Promotion, as_of: str | None
     night.promote = night.live("approval", lambda: ask_for_approval(workspace, asked, as_of, COMING)) or asked
     if night.promote.decision.promote:
         night.forecast = night.live("forecast anew", lambda: lived(forecast_flow)(as_of)) or night.forecast
+    if not night.promote.awaits_approval:  # the page says that somebody has to answer
+        leave_report(workspace, night, present(workspace, as_of))
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {night.as_of:%Y-%m-%d}")
     if news := {step: why for step, why in night.failed.items() if step not in failed}:
         announce(workspace, night_failed(night.as_of, news, forecast_of(night)))

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import logging
 
+import pandas as pd
+
 from flows.artifacts import leave_page
 from flows.clock import wall_clock
+from flows.findings import demotion_in_words
 from flows.links import shown_link
 from flows.markdown import page, table
 from flows.night import Night
 from flows.report import failed_steps
+from flows.watch import Watch
 from lstm_model.errors import first_line
+from lstm_model.forecasts import Issue
+from lstm_model.forecasts.limits import UNWATCHED
 from lstm_model.registry import attach_report
 from lstm_model.report import Finding, ReportData, from_monitoring, gather, render, state_in_words
+from lstm_model.report.findings import MOST
 from lstm_model.settings import ServerSettings
 from lstm_model.whole import write_text_whole
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.report")
 
+_NO_MODEL_YET = "there is no "  # champion or previous, which the page says by itself
 
-def leave_report(workspace: Workspace, night: Night) -> None:
-    """Report a night that was lived. Whatever goes wrong is a warning: the forecast is out."""
+
+def leave_report(workspace: Workspace, night: Night, now: pd.Timestamp | None = None) -> None:
+    """Report a night that was lived. Whatever goes wrong is a warning: the forecast is out.
+
+    Args:
+        workspace: whose night.
+        night: what it did.
+        now: the time that the report speaks of, where that is later than the night.
+    """
     try:
-        data = gather(workspace, night.as_of, wall_clock(), _findings(night))
+        data = gather(workspace, now or night.as_of, wall_clock(), _findings(night))
         text = render(data)
         write_text_whole(workspace.report, text)
     except Exception as error:
@@ -39,12 +54,29 @@ def leave_report(workspace: Workspace, night: Night) -> None:
 
 
 def _findings(night: Night) -> list[Finding]:
-    """What failed in the night, and what its monitoring raised."""
-    watch = night.monitor
-    if watch is None:
-        return failed_steps(night.failed)
+    """What failed in the night, what its monitoring raised, and what its forecast had to do without."""
+    watched = [] if night.monitor is None else _watched(night.monitor)
+    return [*failed_steps(night.failed), *watched, *([] if night.forecast is None else _lacking(night.forecast))]
+
+
+def _watched(watch: Watch) -> list[Finding]:
+    """What monitoring raised; of a champion that was demoted, that it was, and not how to be rid of it."""
+    demoted = watch.demotion if watch.demotion is not None and watch.demotion.entry is not None else None
+    raised = from_monitoring(one for one in watch.findings if demoted is None or one.rule != "skill")
     faults = [Finding(f"Monitoring failed: {fault}.", "`nightcast monitor` tries again.") for fault in watch.faults]
-    return [*failed_steps(night.failed), *from_monitoring(watch.findings), *faults]
+    if demoted is not None:
+        words = demotion_in_words(demoted)
+        raised.append(Finding(f"{words[:1].upper()}{words[1:]}.", "“Which model, and why” has the whole story."))
+    return [*raised, *faults]
+
+
+def _lacking(issue: Issue) -> list[Finding]:
+    """What the forecast had to do without: a model that cannot serve, a limit that nobody watches."""
+    faults = [fault for fault in issue.faults if not fault.startswith((UNWATCHED, _NO_MODEL_YET))]
+    told = [Finding(f"The forecast went out, but {fault}.") for fault in faults[:MOST]]
+    if (more := len(faults) - MOST) > 0:
+        told.append(Finding(f"And {more:,} more of the kind; the forecast's page on the dashboard has all."))
+    return told
 
 
 def report_page(data: ReportData, shown_at: str | None, server: ServerSettings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +14,13 @@ from typer.testing import CliRunner
 from flows.clock import mark_lived
 from flows.commands import app
 from flows.night import Night
-from flows.reporting import leave_report, report_page
-from lstm_model.registry import attach_report, find_version, open_tracking
+from flows.nightly import _ask
+from flows.reporting import _findings, leave_report, report_page
+from flows.watch import Watch
+from lstm_model.evaluation import Decision, Judgement
+from lstm_model.forecasts import Issue
+from lstm_model.monitoring import Finding as Watched
+from lstm_model.registry import Demotion, Entry, Promotion, attach_report, find_version, open_tracking
 from lstm_model.report import Finding, ReportData
 from lstm_model.settings import ServerSettings
 from lstm_model.workspace import Workspace
@@ -31,6 +37,50 @@ def test_the_command_writes_the_page_and_says_where(tmp_path: Path, monkeypatch:
     other = CliRunner().invoke(app, ["report", "--out", str(tmp_path / "today.html"), "--as-of", "2024-03-20T00:00Z"])
     assert other.exit_code == 0
     assert "Wed 20 Mar 2024, 00:00 UTC" in (tmp_path / "today.html").read_text(encoding="utf-8")
+
+
+def test_what_a_forecast_had_to_do_without_needs_a_person() -> None:
+    faults = ("there is no previous", "no limit is watched: so", "champion (version 7) cannot serve: it is gone")
+    night = Night(NOW, False, forecast=Issue(pd.DataFrame(), {}, faults))
+    assert [finding.text for finding in _findings(night)] == [
+        "The forecast went out, but champion (version 7) cannot serve: it is gone."
+    ]
+    many = tuple(f"s{number} has a limit and no forecast" for number in range(1000))
+    told = _findings(Night(NOW, False, forecast=Issue(pd.DataFrame(), {}, many)))
+    assert len(told) == 11 and told[-1].text.startswith("And 990 more")
+
+
+def test_nobody_is_advised_to_bring_a_demoted_champion_back() -> None:
+    doubt = Watched("skill", "champion", -0.4, -0.2, 3, 4, True, True, False, "`nightcast rollback` helps", "7")
+    judged = Judgement(True, False, "worse_than_damped_anomaly", "significantly worse")
+    entry = Entry(NOW, NOW, "nightly", "demote", "7", "6", judged.rule, judged.reason)
+    for demotion, says in (
+        (None, "Skill: `nightcast rollback` helps."),
+        (Demotion(judged, "7"), "Skill: `nightcast rollback` helps."),
+        (
+            Demotion(judged, "7", entry),
+            "Version 7 was demoted, version 6 is champion again: significantly worse.",
+        ),
+    ):
+        (told,) = _findings(Night(NOW, False, monitor=Watch((doubt,), demotion)))
+        assert told.text == says
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_once_somebody_has_answered_the_report_asks_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, approved: bool
+) -> None:
+    asked = Promotion(Decision(False, "awaiting_approval", "better"), "5", "4", "4", None)
+    answered = replace(asked, decision=Decision(approved, "refresh" if approved else "not_approved", "so"))
+    reported: list[tuple[Promotion | None, pd.Timestamp | None]] = []
+    monkeypatch.setattr("flows.nightly.leave_page", lambda *_: None)
+    monkeypatch.setattr("flows.nightly.lived", lambda _: lambda _: None)
+    monkeypatch.setattr("flows.nightly.leave_report", lambda _, night, now: reported.append((night.promote, now)))
+    night = Night(NOW, False, promote=asked)
+    for answer in (answered, asked):  # who could not be asked goes on waiting, and the page says so already
+        monkeypatch.setattr("flows.nightly.ask_for_approval", lambda *_, told=answer: told)
+        _ask(Workspace.find(tmp_path, {}), night, asked, "2024-03-20T06:00Z")
+    assert reported == [(answered, NOW + pd.Timedelta("6h"))]
 
 
 def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
