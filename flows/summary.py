@@ -140,6 +140,8 @@ def _print_where_to_look(screen: Console, night: Night, workspace: Workspace) ->
     places = Table(box=None, show_header=False, pad_edge=False)
     if night.forecast is not None:
         places.add_row("every lead and quantile", Text(str(workspace.latest.relative_to(workspace.home))))
+    if workspace.report.is_file():
+        places.add_row("the report, a page for people", Text(str(workspace.report.relative_to(workspace.home))))
     if night.promote is not None and night.promote.awaits_approval:
         places.add_row(Text(f"version {night.promote.challenger} awaits your yes or no"), "nightcast promote")
     places.add_row("Prefect dashboard and MLflow UI", "nightcast up   (make up)")
