@@ -17,6 +17,7 @@ from lstm_model.report.data import HEALTH
 from lstm_model.report.fan import extremes
 from lstm_model.report.findings import own_findings
 from lstm_model.report.markup import Html, join, tag
+from lstm_model.report.skill_charts import _verdict
 
 _VOID = {"meta", "link"}
 NO_READINGS = pd.DataFrame(columns=["station_id", "observed_at", "temperature_c"])
@@ -281,3 +282,17 @@ def test_a_large_fleet_has_charts_of_those_that_deserve_a_look() -> None:
     assert sum(anchor.startswith("station-") for anchor in read.attributes("id")) == 60
     assert "Of 101 stations, 60 have a chart" in read.text
     assert "All 101 stations at a glance" in read.text
+
+
+def test_a_verdict_speaks_of_the_leads_that_can_be_told() -> None:
+    rows = pd.DataFrame({"skill_climatology": [0.3, 0.2], "skill_climatology_low": [0.1, 0.1]})
+    rows["skill_climatology_high"] = 0.5
+    assert _verdict(rows, "skill_climatology") == "Yes, at every lead, and by more than chance."
+    rows.loc[1, ["skill_climatology_low", "skill_climatology_high"]] = np.nan
+    assert _verdict(rows, "skill_climatology") == "Yes, at every lead that can be told, and by more than chance."
+
+
+def test_yesterday_s_charts_have_their_numbers_beside_what_came() -> None:
+    text = Reader(render(report_of(("roof",)))).text
+    assert "Numbers of roof, with what came" in text
+    assert "timecamemost likely8 in 109 in 10" in text
