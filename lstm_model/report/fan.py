@@ -37,7 +37,7 @@ def legend(truth: str = "readings") -> Html:
 
 
 def extremes(ahead: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
-    """The coldest and the warmest row of a station's coming day, by the median; of all where steps are long.
+    """The coldest and the warmest row of a station's coming day, by the median.
 
     Args:
         ahead: of one station, what is still to come, ordered by lead.
@@ -47,10 +47,15 @@ def extremes(ahead: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
     """
     if ahead.empty:
         return None
-    leads = ahead["lead_hours"].to_numpy()
-    near = np.flatnonzero(leads < leads[0] + _DAY_HOURS)
-    median = ahead["temperature_c"].to_numpy()[: len(near) if len(near) >= _FEW_STEPS else None]
+    median = coming_day(ahead)["temperature_c"].to_numpy()
     return ahead.iloc[int(median.argmin())], ahead.iloc[int(median.argmax())]
+
+
+def coming_day(ahead: pd.DataFrame) -> pd.DataFrame:
+    """The first rows of what is still to come of a station, 24 hours of them; all where steps are long."""
+    leads = ahead["lead_hours"].to_numpy()
+    near = np.flatnonzero(leads < leads[:1].sum() + _DAY_HOURS)
+    return ahead.iloc[: len(near)] if len(near) >= _FEW_STEPS else ahead
 
 
 def station_fan(data: ReportData, station: str, rows: pd.DataFrame, anchor: str) -> Html:

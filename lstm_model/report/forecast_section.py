@@ -8,7 +8,7 @@ import pandas as pd
 
 from lstm_model.report.charted import charted, likeliest
 from lstm_model.report.data import ReportData
-from lstm_model.report.fan import extremes, legend, station_fan, yesterday_fan
+from lstm_model.report.fan import coming_day, extremes, legend, station_fan, yesterday_fan
 from lstm_model.report.markup import Html, join, tag
 from lstm_model.report.tables import plain, table
 from lstm_model.report.words import METHODS, UNKNOWN, chance, clock, degrees, moment, percent
@@ -28,6 +28,7 @@ def tonight(data: ReportData) -> list[Html]:
     methods = data.issue.drop_duplicates("station_id")["method"].value_counts()
     by = "; ".join(f"{number:,} by {METHODS.get(str(method), method)}" for method, number in methods.items())
     lead = f"Issued {moment(data.issued_at, data.zone)}, up to {moment(last, data.zone)}: {by}."
+    lead += _lows_of(data, by_station)
     parts = [tag("p", lead, class_="lead")]
     if len(by_station) > len(stations):
         parts.append(tag("p", _rule(len(by_station), len(stations)), class_="note"))
@@ -35,6 +36,12 @@ def tonight(data: ReportData) -> list[Html]:
         parts.append(_glance(data, by_station, anchors))
     cards = (station_fan(data, station, by_station[station], anchors[station]) for station in stations)
     return [*parts, legend(), tag("div", *cards, class_="cards")]
+
+
+def _lows_of(data: ReportData, by_station: dict[str, pd.DataFrame]) -> str:
+    """What lows and highs are of, where that is less than the charts show."""
+    ahead = data.still_ahead(next(iter(by_station.values())))
+    return " Lows and highs are those of the coming 24 hours." if len(coming_day(ahead)) < len(ahead) else ""
 
 
 def _rule(everybody: int, shown: int) -> str:

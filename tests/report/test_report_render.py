@@ -145,6 +145,7 @@ def test_times_are_the_reader_s() -> None:
     assert "Wed 20 Mar 2024, 03:15 (Europe/Berlin; 02:15 UTC)" in text
     fan = text.split("At a glance")[1]
     assert "Thu 15:00" in fan or "Wed 15:00" in fan  # 14 UTC, the warmest hour
+    assert "Lows and highs are those of the coming 24 hours." in text  # the charts show two days
 
 
 def test_a_limit_is_drawn_told_and_needs_a_person() -> None:
