@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from support import NOW
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ from flows.commands import app
 from flows.night import Night
 from flows.nightly import _ask
 from flows.reporting import _findings, leave_report, report_page
+from flows.summary import print_night
 from flows.watch import Watch
 from lstm_model.evaluation import Decision, Judgement
 from lstm_model.forecasts import Issue
@@ -115,3 +117,15 @@ def test_the_dashboard_s_page_says_what_needs_a_person_and_leads_to_the_rest() -
     assert r"| a\|\<b\> | look |" in page
     assert "[the report in MLflow](http://127.0.0.1:5999/#/experiments/1/runs/abc)" in page
     assert "Nothing." in report_page(ReportData("cellar", NOW, NOW, "UTC", pd.Timedelta("1h")), None, ServerSettings())
+
+
+def test_the_night_s_summary_leads_to_its_report(tmp_path: Path) -> None:
+    workspace, screen = Workspace.find(tmp_path, {}), Console(width=120)
+    with screen.capture() as printed:
+        print_night(screen, Night(NOW, False), workspace)
+    assert "report.html" not in printed.get()  # there is none
+    workspace.report.parent.mkdir()
+    workspace.report.write_text("")
+    with screen.capture() as printed:
+        print_night(screen, Night(NOW, False), workspace)
+    assert "the report, a page for people        predictions/report.html" in printed.get()
