@@ -205,3 +205,16 @@ def test_a_night_that_waits_outlives_its_server(serving: Served) -> None:
     assert serving.ask("POST", f"/flow_runs/{run['id']}/resume", said)["status"] == "ACCEPT"
     assert serving.ended(run["id"], 180) == "COMPLETED"
     assert log_of(serving)[0]["why"].endswith("; Ada approved it: after all")
+
+
+def test_an_answer_given_elsewhere_ends_the_night_that_waits_and_is_told_once(serving: Served, hook: Webhook) -> None:
+    run = paused_night(serving)
+    waiting = versions(serving)[0]["version"]
+    told = {"version": waiting, "answer": "yes", "why": "seen", "who": "Ada", "as_of": LAST.isoformat()}
+    assert serving.ended(serving.quick_run("promote", **told), 120) == "COMPLETED"
+    assert serving.ended(run["id"], 120) == "COMPLETED"
+    assert f"version {waiting} promoted: " in serving.run(run["id"])["state"]["message"]
+    assert (champion(serving), log_of(serving)[0]["who"]) == (waiting, "Ada")
+    assert "approval.wanted" in hook.kinds and "gate.refused" not in hook.kinds
+    told_of = [event["payload"]["version"] for event in serving.events("nightcast.champion.promoted")]
+    assert told_of.count(waiting) == 1
