@@ -62,7 +62,7 @@ def _findings(night: Night) -> list[Finding]:
 def _watched(watch: Watch) -> list[Finding]:
     """What monitoring raised; of a champion that was demoted, that it was, and not how to be rid of it."""
     demoted = watch.demotion if watch.demotion is not None and watch.demotion.entry is not None else None
-    raised = from_monitoring(one for one in watch.findings if demoted is None or one.rule != "skill")
+    raised = from_monitoring(one for one in watch.findings if not watch.is_settled(one))
     faults = [Finding(f"Monitoring failed: {fault}.", "`nightcast monitor` tries again.") for fault in watch.faults]
     if demoted is not None:
         words = demotion_in_words(demoted)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lstm_model.registry import Entry
 from lstm_model.report.data import Judged, ReportData
-from lstm_model.report.markup import Html, join, tag
+from lstm_model.report.markup import Html, join, prose, tag
 from lstm_model.report.svg import Plot
 from lstm_model.report.tables import table
 from lstm_model.report.times import hour, time_ticks
@@ -33,7 +33,7 @@ def champions(data: ReportData) -> list[Html]:
         table(("night", "version", "why"), told, words_from=2),
     ]  # fmt: skip
     if (more := len(data.changes) - _MOST_CHANGES) > 0:
-        parts.append(tag("p", f"and {more} older changes; `nightcast models --log` lists all.", class_="note"))
+        parts.append(tag("p", prose(f"and {more} older changes; `nightcast models --log` lists all."), class_="note"))
     return [tag("article", *parts, class_="card wide"), _judgements(data)]
 
 

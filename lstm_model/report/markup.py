@@ -39,3 +39,15 @@ def join(*parts: object) -> Html:
     """Parts one after the other; what is no markup is escaped."""
     told = (part if isinstance(part, Html) else escape(str(part), quote=False) for part in parts if part is not None)
     return Html("".join(told))
+
+
+def prose(text: str) -> Html:
+    """A sentence; what stands in it between backticks is code.
+
+    >>> prose("type `nightcast run`")
+    'type <code>nightcast run</code>'
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one without its fellow, in a station's name perhaps
+        return join(text)
+    return join(*(tag("code", part) if place % 2 else part for place, part in enumerate(parts)))

@@ -8,7 +8,7 @@ from lstm_model.report.data import Finding, ReportData
 from lstm_model.report.forecast_section import tonight, yesterday
 from lstm_model.report.health_section import health
 from lstm_model.report.history import champions
-from lstm_model.report.markup import Html, tag
+from lstm_model.report.markup import Html, prose, tag
 from lstm_model.report.skill_charts import errors_by_lead, limit_reliability, promises, reliability, skill_against
 from lstm_model.report.style import CSS
 from lstm_model.report.tables import plain
@@ -100,7 +100,7 @@ def _finding(finding: Finding) -> Html:
         "li",
         tag("b", word),
         " ",
-        f"{finding.text} {finding.remedy}".strip(),
+        prose(f"{finding.text} {finding.remedy}".strip()),
         class_="urgent" if finding.urgent else None,
     )
 

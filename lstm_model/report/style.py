@@ -17,6 +17,7 @@ h3{font-size:1rem;margin:0 0 6px}
 h3:not(:first-child){margin-top:20px}
 p{margin:0 0 8px}
 a{color:var(--link)}
+code{font:.9em ui-monospace,Consolas,monospace}
 .when,.note,.axis,.lead,footer{color:var(--quiet)}
 .note,.axis,.legend,table,details,footer,nav{font-size:.875rem}
 .state{font-size:1.125rem;margin:12px 0}

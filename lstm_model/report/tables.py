@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lstm_model.report.markup import Html, tag
+from lstm_model.report.markup import Html, prose, tag
 
 
 def table(headings: Sequence[object], rows: Iterable[Sequence[object]], *, words_from: int | None = None) -> Html:
@@ -27,4 +27,4 @@ def numbers(says: str, inside: Html) -> Html:
 
 def plain(words: str) -> Html:
     """A card with a sentence, where there is nothing to draw."""
-    return tag("article", tag("p", words), class_="card")
+    return tag("article", tag("p", prose(words)), class_="card")
