@@ -293,7 +293,8 @@ def test_containers_of_one_workspace_live_runs_side_by_side(tmp_path: Path) -> N
     ]
     try:
         assert [it.stdout.readline() for it in both if it.stdout is not None] == ["1\n", "1\n"]
-        assert living_runs(Workspace.find(tmp_path, {})) == {"night", "forecast"}
+        living = living_runs(Workspace.find(tmp_path, {}))  # with whatever else runs on the machine
+        assert {"night", "forecast"} <= living
     finally:
         for it in both:
             it.kill()
