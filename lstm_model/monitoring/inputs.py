@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_model.monitoring.finding import FLEET, Finding, finding, stand
+from lstm_model.monitoring.spells import means_by_night
 from lstm_model.panel import build_panel
 from lstm_model.readings.store import FORGET_AFTER
 from lstm_model.readings.usual import Usual, values_of
@@ -71,7 +72,7 @@ def _drift(
     sums, counts = (
         np.bincount(day, each.sum(axis=0), days).astype(np.float64) for each in (np.where(seen, off, 0.0), seen)
     )
-    levels = _means(sums, counts, rule)
+    levels = means_by_night(sums, counts, rule.days, rule.nights + 1)
     breaches = list(np.abs(levels) > rule.limit)
     stood, value = stand(breaches, breaches[1:], rule.breached, rule.nights), float(levels[0])
     told = f"over the last {rule.days} days the fleet lay {value:+.1f} usual spreads from what is usual in this season"
@@ -83,17 +84,6 @@ def _drift(
             "changed), for models have not learnt from such; `nightcast check SOURCE` shows how they are understood",
         )
     ]  # fmt: skip
-
-
-def _means(sums: Array, counts: Array, rule: DriftRule) -> Array:
-    """(N + 1,) for each night, tonight first, the mean over the days that it looks at; NaN where nothing was read."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.array(
-            [
-                sums[night : night + rule.days].sum() / counts[night : night + rule.days].sum()
-                for night in range(rule.nights + 1)
-            ]
-        )
 
 
 # ── what is missing ────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_model.monitoring.finding import CHAMPION, FLEET, Finding, finding, stand
+from lstm_model.monitoring.spells import means_by_night
 from lstm_model.settings import CalibrationRule, MonitorSettings, SkillRule
 
 COMPARED = ("persistence", "climatology", "damped_anomaly")
@@ -119,10 +120,7 @@ def _means(values: Array, day: Days, counted: npt.NDArray[np.bool_], days: int, 
     """(N,) for each night, tonight first, the mean of what is counted of the days it looks at; NaN of nothing."""
     sums = np.bincount(day[counted], values[counted], days + nights)
     cases = np.bincount(day[counted], minlength=days + nights)
-    nights_sums, nights_cases = (np.convolve(each, np.ones(days), "valid")[:nights] for each in (sums, cases))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        means: Array = np.where(nights_cases > 0, nights_sums / nights_cases, np.nan)
-    return means
+    return means_by_night(sums, cases, days, nights)
 
 
 # ── intervals ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lstm_model.forecasts.limits import limits_of
 from lstm_model.report.data import ReportData
 
 MOST_FOR_ALL, MOST_CHARTS = 100, 60
@@ -41,6 +40,6 @@ def charted(data: ReportData) -> list[str]:
 def likeliest(data: ReportData) -> dict[str, float]:
     """How likely each station passes a limit at its worst time that is still to come; those alone that have one."""
     chances: dict[str, float] = {}
-    for one in limits_of(data.ahead):
+    for one in data.limits:
         chances.setdefault(one.station, one.peak)
     return chances

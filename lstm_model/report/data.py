@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
+from lstm_model.forecasts.limits import Expected, limits_of
 from lstm_model.registry import Entry
 
 HEALTH = ["station_id", "newest", "late", "share", "suspect", "failed", "days"]
@@ -99,6 +101,11 @@ class ReportData:
     def ahead(self) -> pd.DataFrame:
         """What the newest forecast says of the time that is still to come."""
         return self.still_ahead(self.issue)
+
+    @cached_property
+    def limits(self) -> list[Expected]:
+        """Every limit that may be passed in the time that is still to come, the likeliest first."""
+        return limits_of(self.ahead)
 
     def still_ahead(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Those of a forecast's rows that are of a later time than now; none of an old forecast's."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from lstm_model.forecasts.limits import Expected, limits_of
+from lstm_model.forecasts.limits import Expected
 from lstm_model.monitoring import Finding as Watched
 from lstm_model.monitoring.finding import CHAMPION, FLEET
 from lstm_model.registry import AWAITING
@@ -73,7 +73,7 @@ def _where_to_see(finding: Finding, shown: set[str]) -> Finding:
 def _limits(data: ReportData) -> Iterator[Finding]:
     """Stations that may yet pass a limit, the likeliest first, and how many more there are."""
     perhaps = min(_PERHAPS, data.limit_probability)
-    expected = [one for one in limits_of(data.ahead) if one.peak >= perhaps]
+    expected = [one for one in data.limits if one.peak >= perhaps]
     yield from (_limit(data, one) for one in expected[:MOST])
     if more := expected[MOST:]:
         which = "another limit" if len(more) == 1 else f"{len(more):,} more limits"
