@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lstm_model.forecasts.limits import LIMIT_COLUMNS, PROBABILITY_COLUMNS
 from lstm_model.network.forecaster import QUANTILE_COLUMNS
-from lstm_model.readings.delta import until_committed
+from lstm_model.readings.delta import is_table, until_committed
 from lstm_model.whole import write_whole
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -126,7 +126,7 @@ def _readable(issue: pd.DataFrame) -> pd.DataFrame:
 
 def issue_days(table: Path) -> list[str]:
     """The days on which something was issued, ascending, as the table's log tells them: no file of it is opened."""
-    if not DeltaTable.is_deltatable(str(table)):
+    if not is_table(table):
         return []
     return sorted({partition["issue_date"] for partition in DeltaTable(table).partitions()})
 
@@ -158,7 +158,7 @@ def _as_table(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
 
 def _replace_issue(path: Path, schema: pa.Schema, issued_at: pd.Timestamp, rows: pd.DataFrame) -> None:
     table = _as_table(rows, schema)
-    if not DeltaTable.is_deltatable(str(path)):
+    if not is_table(path):
         write_deltalake(path, schema.empty_table(), partition_by=["issue_date"], mode="ignore")
     # Times are compared as text: a literal of Delta's SQL has no zone, the column has.
     same_issue = (
@@ -170,7 +170,7 @@ def _replace_issue(path: Path, schema: pa.Schema, issued_at: pd.Timestamp, rows:
 
 def _read(path: Path, schema: pa.Schema, columns: list[str] | None, where: ds.Expression | None) -> pd.DataFrame:
     wanted = columns or schema.names
-    if not DeltaTable.is_deltatable(str(path)):
+    if not is_table(path):
         return schema.empty_table().select(wanted).to_pandas()
     kept = DeltaTable(path).to_pyarrow_dataset()
     there = [name for name in wanted if name in kept.schema.names]
