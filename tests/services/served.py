@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 from servers import free_port
-from support import Person
+from support import Person, fleet_readings
 
 from flows.runtime import environment_for
 from lstm_model.workspace import Workspace
@@ -53,6 +54,13 @@ class Served:
         (self.person.workspace / ".nightcast" / "prefect").mkdir(parents=True, exist_ok=True)
         self._start("server", [sys.executable, "-m", "prefect", "server", "start"], address)
         self.until(self._answers, 90)
+
+    def bring_fleet(self, end: pd.Timestamp) -> None:
+        """Put a file of a fleet's readings up to a time into the folder `inbox`."""
+        inbox = self.person.workspace / "inbox"
+        inbox.mkdir()
+        rows = fleet_readings(end=end)[["station_id", "observed_at", "temperature_c"]]
+        rows.to_csv(inbox / "fleet.csv", index=False)
 
     def start_serving(self) -> str:
         """Start `deployments.serve`; what it says until it serves."""

@@ -10,7 +10,7 @@ import pytest
 from receivers import Webhook, webhook
 from served import Served, served
 from servers import free_port
-from support import SMALL, fleet_readings
+from support import SMALL
 
 pytestmark = pytest.mark.services
 
@@ -23,9 +23,7 @@ PORT = free_port()
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A fleet whose readings end now; everything is to be told to a receiver that is not there yet."""
     with served(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace")) as it:
-        rows = fleet_readings(end=LAST)[["station_id", "observed_at", "temperature_c"]]
-        (it.person.workspace / "inbox").mkdir()
-        rows.to_csv(it.person.workspace / "inbox" / "fleet.csv", index=False)
+        it.bring_fleet(LAST)
         write_settings(it)
         it.start_serving()
         yield it

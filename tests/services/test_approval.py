@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from receivers import Webhook, webhook
 from served import FINAL, Served, served
 from servers import free_port
-from support import SMALL, fleet_readings
+from support import SMALL
 
 from flows.inspection import promotions_as_data, versions_as_data
 from lstm_model.workspace import Workspace
@@ -31,9 +31,7 @@ SHORT, LONG = 20 / 3600, 4.0  # hours
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A fleet whose readings end now; every challenger that is as good as the champion is the gate's yes."""
     with served(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace")) as it:
-        rows = fleet_readings(end=LAST)[["station_id", "observed_at", "temperature_c"]]
-        (it.person.workspace / "inbox").mkdir()
-        rows.to_csv(it.person.workspace / "inbox" / "fleet.csv", index=False)
+        it.bring_fleet(LAST)
         set_hours(it, LONG)
         it.start_serving()
         yield it
