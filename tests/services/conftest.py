@@ -53,8 +53,8 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server; each test makes tables of its own."""
+    """A PostgreSQL server of one file's own: what a file makes there, another may name alike."""
     with running_postgres() as running:
         yield running
