@@ -7,7 +7,7 @@ import pytest
 from lstm_model.evaluation import BASELINES, fit_baselines
 from lstm_model.evaluation.baselines import Climatology, DampedAnomaly, Persistence, SeasonalNaive, truth_at
 from lstm_model.panel import Panel
-from lstm_model.settings import MEDIAN
+from lstm_model.settings import MEDIAN, QUANTILES
 
 HORIZON = 30  # longer than a day
 DAYS = 40
@@ -63,6 +63,26 @@ def test_its_spread_is_that_of_its_past_errors(panel, baseline):
     quantiles, truth = fitted.forecast(panel, origins), truth_at(panel, origins, HORIZON)
     inside = (quantiles[..., MEDIAN - 2] <= truth) & (truth <= quantiles[..., MEDIAN + 2])
     assert inside.mean() == pytest.approx(0.8, abs=0.08)
+
+
+def test_its_spread_is_the_quantiles_of_the_errors_that_are_known(panel):
+    gaps = panel.temperature_c.copy()
+    gaps[0, 200:420] = np.nan
+    gaps[1, ::3] = np.nan
+    fitted = Persistence().fit(with_values(panel, gaps), HORIZON)
+    origins = np.arange(len(panel.times) - 1)
+    errors = truth_at(with_values(panel, gaps), origins, HORIZON) - fitted.point(with_values(panel, gaps), origins)
+    levels = np.nanquantile(errors, QUANTILES, axis=1).transpose(1, 2, 0)
+    spread = fitted.forecast(with_values(panel, gaps), origins[-1:])[:, 0]
+    np.testing.assert_allclose(spread - spread[..., [MEDIAN]], levels - levels[..., [MEDIAN]], rtol=0, atol=1e-5)
+
+
+def test_a_young_station_has_the_spread_of_its_fleet(panel):
+    values = panel.temperature_c.copy()
+    values[0, :-6] = np.nan
+    quantiles = at_the_end(Persistence, with_values(panel, values))
+    spreads = quantiles - quantiles[..., [MEDIAN]]
+    np.testing.assert_allclose(spreads[0], spreads[1], atol=0.2)  # but for its own five errors
 
 
 @every_baseline
