@@ -33,7 +33,7 @@ from lstm_model.network.saved import read_model, write_model
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore
 from lstm_model.replay.night import GATE, Lived, Night, Standing, key_of, seen_by
-from lstm_model.replay.watching import Watching, scores_of
+from lstm_model.replay.watching import Watching, reign, scores_of
 from lstm_model.settings import Settings
 
 LEARNT = ("anchor.weights", "network.")
@@ -81,11 +81,17 @@ class Past:
             findings = watching.look(night, version, readings, lived)
             told["raised"].update(one.rule for one in findings if one.raised)
             told["spells"].update(one.rule for one in findings if one.newly_raised)
-            if (doubt := doubt_of(findings)) is not None and why_no_trial(findings) is None:
-                judgement = Night(readings, night, self.settings, self.folder / "models").retry(lived[-1].standing)
-                told["trials"].append({"night": f"{night:%Y-%m-%d}", "skill": doubt.value, **asdict(judgement)})
+            if lived and why_no_trial(findings) is None:
+                doubtful = doubt_of(findings) is not None
+                then = Night(readings, night, self.settings, self.folder / "models")
+                judgement = then.retry(lived[-1].standing, self._came(lived), doubtful=doubtful)
+                told["trials"].append({"night": f"{night:%Y-%m-%d}", "doubtful": doubtful, **asdict(judgement)})
             lived.append(Lived(night, version, False, "", "", self.standing(night)))
         return told
+
+    def _came(self, lived: list[Lived]) -> pd.Timestamp:
+        """The night in which the champion of the last of these nights came."""
+        return reign(lived, self.settings.model.step).since or lived[-1].night
 
     def decayed(self, position: int, strength: float, most: int) -> dict[str, Any] | None:
         """Live on from a night with a decayed champion, until it is demoted or so many nights have passed."""
@@ -118,9 +124,11 @@ class Past:
             if told["gate"] is None and decide(then.trial(standing.champion), settings.gate).promote:
                 told["gate"] = after
             findings = watching.look(night, version, readings, lived) if lived else ()
-            if doubt_of(findings) is not None and why_no_trial(findings) is None:
-                told["raised"] = after if told["raised"] is None else told["raised"]
-                judgement = then.retry(standing)
+            if lived and why_no_trial(findings) is None:
+                doubtful = doubt_of(findings) is not None
+                if doubtful and told["raised"] is None:
+                    told["raised"] = after
+                judgement = then.retry(standing, self._came(lived), doubtful=doubtful)
                 told["trials"].append(judgement.rule)
                 if judgement.demote:
                     told |= {"demoted": after, "rule": judgement.rule,
@@ -151,7 +159,7 @@ def main(
     raised, spells = dict(healthy["raised"]), dict(healthy["spells"])
     screen.print(f"{healthy['nights']} nights as they were: raised on {raised} of them, in {spells} spells")
     for trial in healthy["trials"]:
-        screen.print(f"  {trial['night']} skill {trial['skill']:+.2f}: {trial['rule']}: {trial['reason']}", style="dim")
+        screen.print(f"  {trial['night']} {trial['rule']}: {trial['reason']}", style="dim")
     table = Table(title="a decayed champion, nights after it was put there by hand", title_justify="left")
     for heading in (
         "noise",

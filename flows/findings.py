@@ -28,7 +28,7 @@ def watch_in_words(watch: Watch) -> str:
     cleared = [finding for finding in watch.findings if finding.newly_cleared]
     parts = [f"{finding.rule}: {finding.sentence}" for finding in raised]
     parts += [f"{finding.rule} of {finding.subject} is well again" for finding in cleared]
-    if watch.demotion is not None:
+    if watch.demotion is not None and watch.trial_matters:
         parts.append(demotion_in_words(watch.demotion))
     parts += [f"failed, and the night goes on: {fault}" for fault in watch.faults]
     return ". ".join(parts) if parts else "nothing that needs a person"
@@ -67,6 +67,8 @@ def findings_page(watch: Watch) -> str:
     if watch.findings:
         told = [_settled(finding, watch) if watch.is_settled(finding) else finding for finding in watch.findings]
         parts.append(table(_HEADINGS, findings_table(told), numbers_from=2))
+    if watch.demotion is not None and not watch.trial_matters:
+        parts.append(demotion_in_words(watch.demotion))
     parts.append("`nightcast monitor` shows the same at the terminal; limits stand under `[monitor]`.")
     return page(parts)
 

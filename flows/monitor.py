@@ -18,14 +18,14 @@ from flows.watch import Watch
 from lstm_model.errors import first_line
 from lstm_model.evaluation import Judgement
 from lstm_model.monitoring import Finding, doubt_of, monitor, why_no_trial
-from lstm_model.registry import Demotion, demote_champion
+from lstm_model.registry import Demotion, Doubt, demote_champion
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.monitor")
 
 
 def watch_over(workspace: Workspace, now: pd.Timestamp) -> Watch:
-    """Look at everything, put a champion that verifiably loses on trial, and tell what is new; never raises."""
+    """Look at everything, see whether the champion loses, and tell what is new; never raises."""
     faults: list[str] = []
     findings: tuple[Finding, ...] = ()
     demotion: Demotion | None = None
@@ -43,13 +43,17 @@ def watch_over(workspace: Workspace, now: pd.Timestamp) -> Watch:
 
 
 def _on_trial(workspace: Workspace, now: pd.Timestamp, findings: tuple[Finding, ...]) -> Demotion | None:
-    """The trial of a champion whose skill is too low, if there is one to hold."""
-    doubt = doubt_of(findings)
-    if doubt is None or doubt.version is None or not workspace.settings.monitor.demote:
+    """What comes of the champion: it meets its predecessor, and the baselines too if its skill is too low."""
+    if not workspace.settings.monitor.demote:
         return None
+    doubt = doubt_of(findings)
     if (fault := why_no_trial(findings)) is not None:
-        return Demotion(Judgement(False, False, "drift", fault), doubt.version)
-    told = (
-        f"verified skill {doubt.value:+.0%}, and under {doubt.limit:+.0%} on {doubt.breached} of {doubt.nights} nights"
+        return None if doubt is None else Demotion(Judgement(False, False, "drift", fault), doubt.version)
+    return demote_champion(workspace, now, at=wall_clock(), who=NIGHTLY, doubt=None if doubt is None else _told(doubt))
+
+
+def _told(doubt: Finding) -> Doubt:
+    return Doubt(
+        str(doubt.version),
+        f"verified skill {doubt.value:+.0%}, and under {doubt.limit:+.0%} on {doubt.breached} of {doubt.nights} nights",
     )
-    return demote_champion(workspace, now, at=wall_clock(), who=NIGHTLY, doubt=told, champion=doubt.version)

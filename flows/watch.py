@@ -18,6 +18,15 @@ class Watch:
     demotion: Demotion | None = None
     faults: tuple[str, ...] = ()
 
+    @property
+    def trial_matters(self) -> bool:
+        """Whether a person wants to hear of the trial: a champion was doubted, has begun to lose, or went."""
+        if self.demotion is None:
+            return False
+        has_begun = self.demotion.judgement.rule == "worse_than_previous"
+        doubted = any(one.raised and one.rule == "skill" for one in self.findings)
+        return has_begun or doubted or self.demotion.entry is not None
+
     def is_settled(self, finding: Finding) -> bool:
         """Whether what a finding calls for was done tonight: the champion that loses was demoted.
 

@@ -106,8 +106,8 @@ def verify(as_of: AsOf = None, as_json: AsJson = False) -> None:
 def monitor(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """What every rule of `[monitor]` says: skill, calibration, drift, silent stations, late data. Changes nothing.
 
-    A rule is raised once it was breached tonight and on enough of the nights before; every night looks, tells what is
-    new, and puts a champion whose skill is too low on trial.
+    A rule is raised once it was breached tonight and on enough of the nights before. Every night looks and tells what
+    is new; it also lets the champion meet its predecessor, and puts one whose skill is too low on trial.
 
     Example: `nightcast monitor`
     """

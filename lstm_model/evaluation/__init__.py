@@ -4,12 +4,13 @@ from lstm_model.evaluation.backtest import Backtest, Method, from_its_end, run_b
 from lstm_model.evaluation.bands import ratio_band
 from lstm_model.evaluation.baselines import BASELINES, Baseline, fit_baselines
 from lstm_model.evaluation.gate import Decision, Evidence, decide
-from lstm_model.evaluation.retrial import Judgement, retry_champion
+from lstm_model.evaluation.retrial import NO_BETTER, Judgement, Title, try_champion
 from lstm_model.evaluation.scores import crps_from_quantiles, pit_from_quantiles
 from lstm_model.evaluation.trial import Champion, Window, backtest_in_window, gate_window, hold_trial, living_panel
 
 __all__ = [
     "BASELINES",
+    "NO_BETTER",
     "Backtest",
     "Baseline",
     "Champion",
@@ -17,6 +18,7 @@ __all__ = [
     "Evidence",
     "Judgement",
     "Method",
+    "Title",
     "Window",
     "backtest_in_window",
     "crps_from_quantiles",
@@ -28,6 +30,6 @@ __all__ = [
     "living_panel",
     "pit_from_quantiles",
     "ratio_band",
-    "retry_champion",
     "run_backtest",
+    "try_champion",
 ]

@@ -1,20 +1,27 @@
-"""The trial of a champion: its predecessor and the baselines stand ready, and it goes only if one is truly better."""
+"""The trials of a champion: it goes only if its predecessor, or a baseline, is truly better."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, takewhile
 
 import pandas as pd
 
 from lstm_model.evaluation.gate import CHALLENGER, CHAMPION, Evidence, against_baselines, decide, untrusted
-from lstm_model.evaluation.trial import Champion, Window, hold_trial
+from lstm_model.evaluation.trial import Champion, Window, gate_window, hold_trial
 from lstm_model.network import Forecaster
-from lstm_model.settings import GateSettings
+from lstm_model.settings import GateSettings, Settings
 
+NO_BETTER = "predecessor_no_better"
+"""The rule of a meeting that changes nothing: nothing that a person needs to hear of."""
 LADDER = ("damped_anomaly", "climatology", "persistence")
 """What serves where no model does, the best first. A ridge never does, so that losing to its own demotes nobody."""
+_BETTER = "significantly_better"
+_DAY = pd.Timedelta("1D")
+_SAME_NIGHT = pd.Timedelta("12h")
+"""A night that is told to begin at two begins some seconds earlier or later."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,112 @@ class Judgement:
     reason: str
 
 
-def retry_champion(
+@dataclass(frozen=True)
+class Title:
+    """Who is champion, and who may be instead.
+
+    champion: who holds the title. predecessor: who held it before, None where nobody did that can serve.
+    came: the night in which the champion came; None where it is too early for its predecessor to be a rival again.
+    """
+
+    champion: Champion
+    predecessor: Forecaster | None
+    came: pd.Timestamp | None
+
+
+def try_champion(
+    window: Window, readings: pd.DataFrame, title: Title, now: pd.Timestamp, settings: Settings, *, doubtful: bool
+) -> tuple[Judgement, Evidence | None]:
+    """Let a champion meet its predecessor; one that is doubted stands trial against the baselines, too.
+
+    Args:
+        window: the gate's tonight.
+        readings: known at `now`.
+        title: whose it is.
+        now: the night that judges.
+        settings: of the workspace.
+        doubtful: the champion verified badly.
+
+    Returns:
+        The judgement, and tonight's evidence; None where nothing was compared.
+
+    Raises:
+        HistoryTooShort: too little was known on a night before.
+    """
+    horizon, met = settings.model.horizon, None
+    if title.champion.forecaster is None:  # the forecast has stepped down already, and the next fit challenger follows
+        return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({title.champion.fault})"), None
+    if title.predecessor is not None and title.came is not None:
+        nights = chain([(now, window)], _nights_before(readings, settings, now, title.came))
+        needed = settings.monitor.predecessor_nights
+        met = _meet_predecessor(nights, needed, title.champion, title.predecessor, horizon, settings.gate)
+    if doubtful and (met is None or not met[0].demote):
+        level = settings.monitor.significance
+        return _retry_champion(window, title.champion, title.predecessor, now, horizon, settings.gate, level)
+    return met or (Judgement(False, False, NO_BETTER, "there is no predecessor to meet"), None)
+
+
+# ── against its predecessor ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _nights_before(
+    readings: pd.DataFrame, settings: Settings, now: pd.Timestamp, came: pd.Timestamp
+) -> Iterator[tuple[pd.Timestamp, Window]]:
+    """The nights between the one in which a champion came and tonight, the newest first, each with its own window."""
+    night = now - _DAY
+    while night - came > _SAME_NIGHT:
+        yield night, gate_window(readings[readings["observed_at"] <= night], settings, night)
+        night -= _DAY
+
+
+def _meet_predecessor(
+    nights: Iterable[tuple[pd.Timestamp, Window]],
+    needed: int,
+    champion: Champion,
+    predecessor: Forecaster,
+    horizon: int,
+    settings: GateSettings,
+) -> tuple[Judgement, Evidence]:
+    """Hold the gate's trial with the predecessor as challenger, tonight and, while it wins, on the nights before."""
+    met = []
+    for night, window in islice(nights, needed):
+        evidence, _ = hold_trial(window, predecessor, champion, night, horizon)
+        met.append(evidence)
+        if decide(evidence, settings).rule != _BETTER:
+            break
+    return judge_meetings(met, needed, settings), met[0]
+
+
+def judge_meetings(met: Sequence[Evidence], needed: int, settings: GateSettings) -> Judgement:
+    """Judge a champion by how it met its predecessor.
+
+    It goes if the gate finds the predecessor significantly better on each of so many nights.
+
+    Args:
+        met: evidence of the newest nights, tonight first, in which the predecessor was challenger.
+        needed: nights in a row.
+        settings: the gate's.
+    """
+    verdicts, tonight = [decide(evidence, settings) for evidence in met], met[0]
+    confidence = 1 - tonight.confidence_worse.get(CHAMPION, math.nan)
+    won = sum(1 for _ in takewhile(lambda verdict: verdict.rule == _BETTER, verdicts))
+    if not won and not confidence > 1 - settings.significance:
+        why = f"its predecessor is not significantly better (confidence {confidence:.2f})"
+        return Judgement(False, False, NO_BETTER, why)
+    if not won:
+        why = f"its predecessor is better, but the gate would not have it: {verdicts[0].reason}"
+        return Judgement(False, False, NO_BETTER, why)
+    reason = (
+        f"CRPS {tonight.crps[CHAMPION]:.3f} °C against its predecessor's {tonight.crps[CHALLENGER]:.3f}: significantly "
+        f"worse (confidence {confidence:.2f}), {won} of {needed} nights in a row"
+    )
+    return Judgement(won == needed, won == needed, "worse_than_previous", reason)
+
+
+# ── against the baselines ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _retry_champion(
     window: Window,
     champion: Champion,
     predecessor: Forecaster | None,
@@ -40,23 +152,13 @@ def retry_champion(
     settings: GateSettings,
     significance: float,
 ) -> tuple[Judgement, Evidence]:
-    """Hold the gate's trial with the predecessor as challenger, and judge the champion by it.
-
-    Args:
-        window: the newest days, which no model has learnt from.
-        champion: who is doubted; must be able to forecast.
-        predecessor: who was champion before, None where there is nobody that can serve.
-        now: the night that judges.
-        horizon: leads.
-        settings: the gate's.
-        significance: level of the tests that demote.
-    """
+    """Hold the gate's trial with the predecessor as challenger, to see whether it is fit in the champion's place."""
     assert champion.forecaster is not None
     doubted = CHALLENGER if predecessor is None else CHAMPION
     rival, standing = (champion.forecaster, None) if predecessor is None else (predecessor, champion)
     evidence, backtest = hold_trial(window, rival, standing, now, horizon)
     if predecessor is not None and not evidence.challenger_finite:  # it could not serve, so it is no rival
-        return retry_champion(window, champion, None, now, horizon, settings, significance)
+        return _retry_champion(window, champion, None, now, horizon, settings, significance)
     if doubted not in backtest.forecasts:
         return Judgement(False, False, "champion_unusable", "the champion has no finite forecast to judge"), evidence
     worse = {name: backtest.confidence_worse(doubted, name) for name in LADDER}
@@ -66,7 +168,7 @@ def retry_champion(
 def judge_champion(
     evidence: Evidence, doubted: str, worse_than: Mapping[str, float], settings: GateSettings, significance: float
 ) -> Judgement:
-    """Judge a champion. It stays unless something that would serve in its place is significantly better.
+    """Judge a champion that verified badly. It stays unless a baseline that would serve is significantly better.
 
     Args:
         evidence: of a trial in which the predecessor was challenger; or, without one, the champion itself.
@@ -78,37 +180,25 @@ def judge_champion(
     """
     if (fault := untrusted(evidence, settings)) is not None:
         return Judgement(False, False, fault.rule, f"nobody is demoted: {fault.reason}")
-    theirs = evidence.crps[doubted]
-    has_predecessor = doubted == CHAMPION
-    if has_predecessor:
-        verdict, confidence = decide(evidence, settings), evidence.confidence_worse.get(CHAMPION, math.nan)
-        if verdict.rule == "significantly_better" and confidence < significance:
-            pair = f"CRPS {theirs:.3f} °C against its predecessor's {evidence.crps[CHALLENGER]:.3f}"
-            return Judgement(
-                True, True, "worse_than_previous", f"{pair}: significantly worse (confidence {1 - confidence:.2f})"
-            )
     better = [name for name in LADDER if worse_than.get(name, math.nan) > 1 - significance]
     if not better:
-        return Judgement(False, False, "not_proven", _not_proven(evidence, doubted, worse_than))
+        return Judgement(False, False, "not_proven", _not_proven(worse_than))
     best = min(better, key=lambda name: evidence.crps[name])
     reason = (
-        f"CRPS {theirs:.3f} °C against {best.replace('_', ' ')}'s {evidence.crps[best]:.3f}: significantly worse "
-        f"(confidence {worse_than[best]:.2f})"
+        f"CRPS {evidence.crps[doubted]:.3f} °C against {best.replace('_', ' ')}'s {evidence.crps[best]:.3f}: "
+        f"significantly worse (confidence {worse_than[best]:.2f})"
     )
-    fit = has_predecessor and against_baselines(evidence, settings) is None
+    fit = doubted == CHAMPION and against_baselines(evidence, settings) is None
     return Judgement(True, fit, f"worse_than_{best}", reason)
 
 
-def _not_proven(evidence: Evidence, doubted: str, worse_than: Mapping[str, float]) -> str:
-    """Who comes nearest to being better, and by how much."""
-    rivals = dict(worse_than)
-    if doubted == CHAMPION:
-        rivals["its predecessor"] = 1 - evidence.confidence_worse.get(CHAMPION, math.nan)
-    known = {name: value for name, value in rivals.items() if math.isfinite(value)}
+def _not_proven(worse_than: Mapping[str, float]) -> str:
+    """Which baseline comes nearest to being better, and by how much."""
+    known = {name: value for name, value in worse_than.items() if math.isfinite(value)}
     if not known:
-        return "there are too few origins to tell whether anything is better"
+        return "there are too few origins to tell whether a baseline is better"
     nearest = max(known, key=lambda name: known[name])
     return (
-        f"on the gate's window nothing that could serve in its place is significantly better: "
+        "on the gate's window no baseline that could serve in its place is significantly better: "
         f"{nearest.replace('_', ' ')} with confidence {known[nearest]:.2f}"
     )

@@ -3,7 +3,7 @@
 from lstm_model.registry.approval import AWAITING, BY_ANSWER, Answer, Approval, Silence, awaits_approval
 from lstm_model.registry.attachment import attach_report
 from lstm_model.registry.candidate import Candidate, train_candidate
-from lstm_model.registry.demotion import Demotion, demote_champion
+from lstm_model.registry.demotion import Demotion, Doubt, demote_champion
 from lstm_model.registry.promotion import Promotion, promote_challenger, rehearse_promotion
 from lstm_model.registry.promotion_log import Entry, PromotionLog
 from lstm_model.registry.prune import Pruning, prune
@@ -34,6 +34,7 @@ __all__ = [
     "Approval",
     "Candidate",
     "Demotion",
+    "Doubt",
     "Entry",
     "MaintenanceReport",
     "Promotion",

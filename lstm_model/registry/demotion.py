@@ -1,4 +1,4 @@
-"""Taking the title from a champion that is doubted, if the gate's own trial proves it."""
+"""Taking the title from a champion that loses to its predecessor or a baseline, as the gate's own trial proves it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,44 @@ from functools import partial
 
 import pandas as pd
 
-from lstm_model.errors import ModelUnavailable
-from lstm_model.evaluation import Champion, Evidence, Judgement, gate_window, retry_champion
+from lstm_model.errors import HistoryTooShort, ModelUnavailable, SettingsError
+from lstm_model.evaluation import (
+    NO_BETTER,
+    Champion,
+    Evidence,
+    Judgement,
+    Title,
+    gate_window,
+    try_champion,
+)
 from lstm_model.evaluation.gate import CHAMPION
 from lstm_model.network import Forecaster
 from lstm_model.readings import ReadingsStore
-from lstm_model.registry.promotion_log import DEMOTE, Entry, PromotionLog
+from lstm_model.registry.promotion_log import DEMOTE, ROLLBACK, Entry, PromotionLog
 from lstm_model.registry.shared import outlasting
-from lstm_model.registry.succession import PREVIOUS, champion_since, change_champion, finish, lease, settled_later
+from lstm_model.registry.succession import (
+    PATIENCE,
+    PREVIOUS,
+    champion_since,
+    change_champion,
+    finish,
+    lease,
+    settled_later,
+)
 from lstm_model.registry.tracking import has_tracking, open_tracking
 from lstm_model.registry.tryout import try_forecast
 from lstm_model.registry.versions import Version, as_champion, list_versions, load_forecaster, verified_crps
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.promote")
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A version whose forecasts verified badly, and what was verified of them, in a sentence."""
+
+    version: str
+    verified: str
 
 
 @dataclass(frozen=True)
@@ -35,49 +59,52 @@ class Demotion:
 
 @outlasting
 def demote_champion(
-    workspace: Workspace, now: pd.Timestamp, *, at: pd.Timestamp, who: str, doubt: str, champion: str
+    workspace: Workspace, now: pd.Timestamp, *, at: pd.Timestamp, who: str, doubt: Doubt | None = None
 ) -> Demotion:
-    """Hold the trial of a champion that verified badly; demote it if something else is significantly better.
+    """Let the champion meet its predecessor; one that verified badly stands trial against the baselines, too.
 
-    Its predecessor is champion again if it is fit; else nobody is, and the forecast steps down to a baseline. The
-    predecessor must be able to forecast from tonight's readings. A version that was demoted stands by nowhere: only
-    `nightcast rollback` brings it back.
+    If it loses, its predecessor is champion again if it is fit; else nobody is, and the forecast steps down to a
+    baseline. The predecessor must be able to forecast from tonight's readings. A version that was demoted stands by
+    nowhere: only `nightcast rollback` brings it back.
 
     Args:
         workspace: whose champion.
         now: the night that judges.
         at: the clock on the wall, for the promotion log.
         who: asked for it, for the promotion log.
-        doubt: what was verified of it, in a sentence.
-        champion: the version that this was verified of; another one has not lost.
+        doubt: what was verified of the champion; another one has not lost. None where it verified well enough.
 
     Raises:
-        HistoryTooShort: there is too little history to judge on.
         NightcastError: another promotion is under way.
     """
     if not has_tracking(workspace):
         return _stays(None, "no_champion", "no version is registered yet")
     client, promotions = open_tracking(workspace), PromotionLog(workspace)
-    with lease(workspace):
+    with lease(workspace, PATIENCE):
         finished = finish(client, promotions)
-        if finished is not None and (finished.action, finished.before) == (DEMOTE, champion):
+        if finished is not None and finished.action == DEMOTE:
             return _finished(finished)
         standing = {alias: version for version in list_versions(client) for alias in version.aliases}
-        doubted, before = standing.get(CHAMPION), standing.get(PREVIOUS)
-        if doubted is None or doubted.version != champion:
-            return _stays(champion, "not_champion", f"version {champion} is not champion any more")
-        if (later := settled_later(promotions, doubted, now)) is not None:
-            return _stays(champion, "past_night", later)
-        judgement, evidence = _judge(workspace, now, champion_since(promotions, doubted), doubted, before)
+        champion, before = standing.get(CHAMPION), standing.get(PREVIOUS)
+        if doubt is not None and (champion is None or champion.version != doubt.version):
+            return _stays(doubt.version, "not_champion", f"version {doubt.version} is not champion any more")
+        if champion is None:
+            return _stays(None, "no_champion", "there is no champion")
+        if (later := settled_later(promotions, champion, now)) is not None:
+            return _stays(champion.version, "past_night", later)
+        try:
+            judgement, evidence = _judge(workspace, now, promotions, champion, before, doubtful=doubt is not None)
+        except (HistoryTooShort, SettingsError) as fault:
+            return _stays(champion.version, "no_window", f"nobody can be judged: {fault}")
         if not judgement.demote or evidence is None:
-            log.info("version %s stays champion: %s", champion, judgement.reason)
-            return Demotion(judgement, champion)
+            log.info("version %s stays champion: %s", champion.version, judgement.reason)
+            return Demotion(judgement, champion.version)
         to = before.version if judgement.to_predecessor and before is not None else None
-        why = f"{doubt}; {judgement.reason}"
-        entry = Entry(at, now, who, DEMOTE, champion, to, judgement.rule, why, evidence.as_dict())
+        why = judgement.reason if doubt is None else f"{doubt.verified}; {judgement.reason}"
+        entry = Entry(at, now, who, DEMOTE, champion.version, to, judgement.rule, why, evidence.as_dict())
         change_champion(client, promotions, entry)
-    log.warning("demoted version %s: %s", champion, why)
-    return Demotion(judgement, champion, entry)
+    log.warning("demoted version %s: %s", champion.version, why)
+    return Demotion(judgement, champion.version, entry)
 
 
 def _finished(entry: Entry) -> Demotion:
@@ -88,22 +115,34 @@ def _finished(entry: Entry) -> Demotion:
 def _judge(
     workspace: Workspace,
     now: pd.Timestamp,
-    since: pd.Timestamp,
-    doubted: Version,
+    promotions: PromotionLog,
+    champion: Version,
     before: Version | None,
+    *,
+    doubtful: bool,
 ) -> tuple[Judgement, Evidence | None]:
+    if before is None and not doubtful:
+        return Judgement(False, False, NO_BETTER, "it has no predecessor to meet"), None
     settings = workspace.settings
     readings = ReadingsStore(workspace.readings).read(now, covariates=True, ordered=False)
     window = gate_window(readings, settings, now)
-    stations = window.panel.stations
-    champion = as_champion(
-        partial(load_forecaster, doubted, now), now - since, settings.model, stations, verified_crps(doubted)
-    )
-    if champion.forecaster is None:  # the forecast has stepped down already, and the next fit challenger follows
-        return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({champion.fault})"), None
+    age, stations = now - champion_since(promotions, champion), window.panel.stations
+    load = partial(load_forecaster, champion, now)
+    holder = as_champion(load, age, settings.model, stations, verified_crps(champion))
     rival = None if before is None else _rival(workspace, before, now, stations)
-    level = settings.monitor.significance
-    return retry_champion(window, champion, rival, now, settings.model.horizon, settings.gate, level)
+    title = Title(holder, rival, _came(promotions, champion, window.origins[0]))
+    return try_champion(window, readings, title, now, settings, doubtful=doubtful)
+
+
+def _came(promotions: PromotionLog, champion: Version, opens: pd.Timestamp) -> pd.Timestamp | None:
+    """The night in which a champion came; None where a person put it back since the gate's window opens.
+
+    Who did that knew what the days before had shown, so that only newer ones tell against it.
+    """
+    last = promotions.last()
+    if last is None or last.champion != champion.version:
+        return champion.lived_at
+    return None if last.action == ROLLBACK and last.as_of > opens else last.as_of
 
 
 def _rival(workspace: Workspace, version: Version, now: pd.Timestamp, stations: tuple[str, ...]) -> Forecaster | None:

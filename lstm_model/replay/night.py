@@ -19,13 +19,14 @@ from lstm_model.evaluation import (
     Champion,
     Evidence,
     Judgement,
+    Title,
     decide,
     fit_baselines,
     from_its_end,
     gate_window,
     hold_trial,
     living_panel,
-    retry_champion,
+    try_champion,
 )
 from lstm_model.forecasts.issue import LAST_RUNGS, Rung, climb_down, finite, rows_of, serve
 from lstm_model.monitoring import Finding
@@ -165,21 +166,28 @@ class Night:
         evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
         return evidence
 
-    def retry(self, standing: Standing) -> Judgement:
-        """Put the champion on trial, its predecessor and the baselines standing ready."""
-        settings = self._settings
-        window = gate_window(self._readings, settings, self._night)
+    def retry(self, standing: Standing, came: pd.Timestamp, *, doubtful: bool) -> Judgement:
+        """Put the champion on trial: it meets its predecessor and, if it is doubted, the baselines.
+
+        Args:
+            standing: who serves.
+            came: the night in which the champion came.
+            doubtful: it verified badly.
+        """
+        if standing.champion is None:
+            return Judgement(False, False, "no_champion", "there is no champion")
+        try:
+            window = gate_window(self._readings, self._settings, self._night)
+        except HistoryTooShort as fault:
+            return Judgement(False, False, "no_window", f"nobody can be judged: {fault}")
 
         def ready(key: str) -> Champion:
             age = self._night - night_of(key)
-            return as_champion(partial(self._load, key), age, settings.model, window.panel.stations)
+            return as_champion(partial(self._load, key), age, self._settings.model, window.panel.stations)
 
-        champion = Champion(None, pd.Timedelta(0)) if standing.champion is None else ready(standing.champion)
-        if champion.forecaster is None:
-            return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({champion.fault})")
-        rival = None if standing.previous is None else ready(standing.previous).forecaster
-        horizon, level = settings.model.horizon, settings.monitor.significance
-        judgement, _ = retry_champion(window, champion, rival, self._night, horizon, settings.gate, level)
+        predecessor = None if standing.previous is None else ready(standing.previous).forecaster
+        title = Title(ready(standing.champion), predecessor, came)
+        judgement, _ = try_champion(window, self._readings, title, self._night, self._settings, doubtful=doubtful)
         return judgement
 
     def forecasts(self, standing: Standing) -> pd.DataFrame:

@@ -30,7 +30,7 @@ from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, Arriving, SampleArrivals
 from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, seen_by, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
-from lstm_model.replay.watching import Watching
+from lstm_model.replay.watching import Watching, reign
 from lstm_model.whole import write_text_whole, write_whole
 from lstm_model.workspace import Workspace
 
@@ -118,17 +118,19 @@ class Replay:
     def _watch(
         self, begun: Begun, then: Night, readings: pd.DataFrame, lived: list[Lived]
     ) -> tuple[tuple[Finding, ...], Judgement | None, Standing]:
-        """What monitoring finds, what comes of the champion's trial if it asks for one, and who stands after that."""
+        """What monitoring finds, what comes of the champion's trial, and who stands after that."""
         standing = lived[-1].standing if lived else Standing()
         if readings.empty:
             return (), None, standing
         findings = self._watching.look(begun.night, begun.readings_version, readings, lived)
         told = tuple(one for one in findings if one.raised or one.newly_cleared)
-        if doubt_of(told) is None or not self._settings.monitor.demote:
+        doubtful = doubt_of(told) is not None
+        if standing.champion is None or not self._settings.monitor.demote:
             return told, None, standing
         if (fault := why_no_trial(told)) is not None:
-            return told, Judgement(False, False, "drift", fault), standing
-        judgement = then.retry(standing)
+            return told, Judgement(False, False, "drift", fault) if doubtful else None, standing
+        came = reign(lived, self._settings.model.step).since or begun.night
+        judgement = then.retry(standing, came, doubtful=doubtful)
         if judgement.demote:
             standing = standing.demoted(to_predecessor=judgement.to_predecessor)
         return told, judgement, standing

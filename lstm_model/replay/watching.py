@@ -83,7 +83,7 @@ class Watching:
         columns = ["station_id", "observed_at", "temperature_c"]
         truth = build_panel(readings.loc[readings["observed_at"] > first, columns], step, start=first, end=night)
         scores = scores_of(map(pd.read_parquet, files), truth)
-        reigns = _reign(lived, step), _reign(lived[:-1], step)
+        reigns = reign(lived, step), reign(lived[:-1], step)
         return findings_of(scores, recent, night, reigns, self._usual_on(night), self._settings)
 
     def _usual_on(self, night: pd.Timestamp) -> dict[str, Usual]:
@@ -91,7 +91,7 @@ class Watching:
         return UsualFile.read(known[-1]).usual if known else {}
 
 
-def _reign(lived: Sequence[Lived], step: pd.Timedelta) -> Reign:
+def reign(lived: Sequence[Lived], step: pd.Timedelta) -> Reign:
     """Who was champion once these nights were lived, and since when."""
     champion = lived[-1].standing.champion if lived else None
     since = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lstm_model.evaluation import Evidence
-from lstm_model.evaluation.retrial import judge_champion
+from lstm_model.evaluation.retrial import judge_champion, judge_meetings
 from lstm_model.settings import GateSettings
 
 SETTINGS = GateSettings()
@@ -41,8 +41,8 @@ def confident(**told: float) -> Evidence:
 @pytest.mark.parametrize(
     ("evidence", "worse_than", "demote", "to_predecessor", "rule"),
     [
-        (confident(champion=0.005), HOLDS, True, True, "worse_than_previous"),
-        (confident(champion=0.02), HOLDS, False, False, "not_proven"),
+        # its predecessor alone is better: that is for the meeting to say
+        (confident(champion=0.005), HOLDS, False, False, "not_proven"),
         (TRIAL, LOSES, True, True, "worse_than_damped_anomaly"),
         # its predecessor is beaten by the same baseline, or by persistence outright: nobody is left
         (confident(damped_anomaly=0.99), LOSES, True, False, "worse_than_damped_anomaly"),
@@ -74,3 +74,27 @@ def test_the_worst_that_beats_it_is_not_named_but_the_best() -> None:
     found = judge_champion(TRIAL, "champion", {"damped_anomaly": 0.992, "persistence": 0.999}, SETTINGS, 0.01)
     assert found.rule == "worse_than_damped_anomaly"
     assert "CRPS 1.500 °C against damped anomaly's 1.200: significantly worse (confidence 0.99)" in found.reason
+
+
+BETTER, EQUAL = confident(champion=0.02), confident(champion=0.3)
+
+
+@pytest.mark.parametrize(
+    ("met", "demote", "rule", "told"),
+    [
+        ([BETTER] * 3, True, "worse_than_previous", "significantly worse (confidence 0.98), 3 of 3 nights in a row"),
+        ([BETTER] * 2, False, "worse_than_previous", "2 of 3 nights in a row"),
+        # only nights in a row count, and tonight is one of them
+        ([BETTER, EQUAL, BETTER], False, "worse_than_previous", "1 of 3 nights in a row"),
+        ([EQUAL, BETTER, BETTER], False, "predecessor_no_better", "not significantly better (confidence 0.70)"),
+        ([replace(BETTER, level_jump=1.5)] * 3, False, "predecessor_no_better", "the window cannot be trusted"),
+        ([replace(BETTER, crps=CRPS | {"challenger": 2.1})] * 3, False, "predecessor_no_better", "would not have it"),
+        ([replace(TRIAL, confidence_worse={})] * 3, False, "predecessor_no_better", "confidence nan"),
+    ],
+)
+def test_only_a_predecessor_that_wins_night_after_night_comes_back(
+    met: list[Evidence], demote: bool, rule: str, told: str
+) -> None:
+    found = judge_meetings(met, 3, SETTINGS)
+    assert (found.demote, found.to_predecessor, found.rule) == (demote, demote, rule)
+    assert told in found.reason

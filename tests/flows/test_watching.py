@@ -16,7 +16,7 @@ from flows.events import of_demotion, of_findings
 from flows.findings import findings_page, watch_as_data, watch_in_words
 from flows.monitor import watch_over
 from flows.watch import Watch
-from lstm_model.evaluation import Judgement
+from lstm_model.evaluation import NO_BETTER, Judgement
 from lstm_model.monitoring import Finding
 from lstm_model.registry import Demotion, Entry
 from lstm_model.workspace import Workspace
@@ -70,7 +70,17 @@ def test_the_summary_says_what_needs_a_person() -> None:
     stays = Demotion(Judgement(False, False, "level_jumped", "nobody is demoted: it jumped"), "7")
     assert "version 7 stays champion: nobody is demoted: it jumped" in watch_in_words(Watch((RAISED,), stays))
     gone = Demotion(Judgement(False, False, "not_champion", "version 7 is not champion any more"), "7")
-    assert watch_in_words(Watch((), gone)) == "nobody was put on trial: version 7 is not champion any more"
+    assert watch_in_words(Watch((RAISED,), gone)).endswith(
+        "nobody was put on trial: version 7 is not champion any more"
+    )
+
+
+def test_a_champion_that_holds_its_own_is_no_news_and_one_that_begins_to_lose_is() -> None:
+    holds = Demotion(Judgement(False, False, NO_BETTER, "its predecessor is not significantly better"), "7")
+    assert watch_in_words(Watch((), holds)) == "nothing that needs a person"
+    assert "version 7 stays champion: its predecessor is not significantly better" in findings_page(Watch((), holds))
+    loses = Demotion(Judgement(False, False, "worse_than_previous", "1 of 3 nights in a row"), "7")
+    assert watch_in_words(Watch((), loses)) == "version 7 stays champion: 1 of 3 nights in a row"
 
 
 def test_a_night_that_demotes_announces_the_demotion_and_not_what_to_do_about_it(

@@ -17,6 +17,7 @@ from lstm_model.monitoring.monitor import _reigns
 from lstm_model.registry import (
     MODEL,
     Demotion,
+    Doubt,
     Entry,
     PromotionLog,
     demote_champion,
@@ -32,11 +33,11 @@ LATER = NOW + pd.Timedelta("7D")
 AT = LATER + pd.Timedelta("3min")
 
 
-def decay(workspace: Workspace, version: str) -> None:
-    """Much noise on every weight that the anchor and the network learnt."""
+def decay(workspace: Workspace, version: str, strength: float = 10) -> None:
+    """Noise, usually much, on every weight that the anchor and the network learnt."""
     source = Path(open_tracking(workspace).get_model_version_download_uri(MODEL, version).removeprefix("file://"))
     (weights,) = source.rglob("weights.safetensors")
-    perturb(weights.parent, weights.parent, strength=10)
+    perturb(weights.parent, weights.parent, strength)
 
 
 def aliases(workspace: Workspace) -> dict[str, str]:
@@ -45,17 +46,26 @@ def aliases(workspace: Workspace) -> dict[str, str]:
 
 
 def demote(workspace: Workspace, now: pd.Timestamp = LATER, champion: str = "2") -> Demotion:
-    return demote_champion(workspace, now, at=AT, who="nightly", doubt="it verified badly", champion=champion)
+    return demote_champion(workspace, now, at=AT, who="nightly", doubt=Doubt(champion, "it verified badly"))
+
+
+def meet(workspace: Workspace, now: pd.Timestamp) -> Demotion:
+    """On a night on which nothing is said against the champion."""
+    return demote_champion(workspace, now, at=AT, who="nightly")
+
+
+def bring_days(workspace: Workspace, days: int) -> list[pd.Timestamp]:
+    """Readings of so many days more; the nights from LATER on."""
+    news = with_pressure(fleet_readings(days=days, end=LATER + pd.Timedelta(days=days), seed=6))
+    store_of(workspace).upsert(news.assign(ingested_at=news["observed_at"]))
+    return [LATER + pd.Timedelta(days=day) for day in range(days)]
 
 
 def test_a_decayed_champion_is_raised_within_three_nights_and_makes_room_for_its_predecessor(
     promoted: Workspace,
 ) -> None:
     decay(promoted, "2")
-    news = with_pressure(fleet_readings(days=4, end=LATER + pd.Timedelta("4D"), seed=6))
-    store_of(promoted).upsert(news.assign(ingested_at=news["observed_at"]))
-    nights = [LATER + pd.Timedelta(days=day) for day in range(4)]
-    raised = []
+    nights, raised = bring_days(promoted, 4), []
     for night in nights:
         verify_forecasts(promoted, night)
         raised += [any(one.rule == "skill" and one.raised for one in monitor(promoted, night))]
@@ -89,6 +99,44 @@ def test_without_a_fit_predecessor_the_forecast_steps_down_and_a_rollback_undoes
     back = roll_back(promoted, LATER, at=AT, who="ada@attic")
     assert (back.before, back.champion) == (None, "2")
     assert aliases(promoted) == {"champion": "2"}
+
+
+def test_a_champion_that_only_its_predecessor_beats_goes_on_the_third_night(promoted: Workspace) -> None:
+    decay(promoted, "2", strength=3)
+    first, second, third = bring_days(promoted, 4)[1:]
+    for night, nights in ((first, "1 of 3"), (second, "2 of 3")):
+        outcome = meet(promoted, night)
+        assert outcome.entry is None
+        assert outcome.judgement.rule == "worse_than_previous"
+        assert outcome.judgement.reason.endswith(f"{nights} nights in a row")
+        assert aliases(promoted) == {"champion": "2", "previous": "1"}
+    outcome = meet(promoted, third)
+    assert outcome.entry is not None
+    assert (outcome.entry.rule, outcome.entry.before, outcome.entry.champion) == ("worse_than_previous", "2", "1")
+    assert outcome.entry.why.startswith("CRPS ")
+    assert aliases(promoted) == {"champion": "1"}
+    assert meet(promoted, third + pd.Timedelta("1D")).judgement.reason == "it has no predecessor to meet"
+
+
+def test_who_was_put_back_by_hand_meets_its_predecessor_on_newer_days_alone(promoted: Workspace) -> None:
+    decay(promoted, "2", strength=3)
+    nights = bring_days(promoted, 13)
+    assert meet(promoted, nights[3]).entry is not None
+    roll_back(promoted, nights[3], at=AT, who="ada@attic")
+    roll_back(promoted, nights[3], at=AT, who="ada@attic", to="1")
+    roll_back(promoted, nights[3], at=AT, who="ada@attic", to="2")
+    assert aliases(promoted) == {"champion": "2", "previous": "1"}
+    window = promoted.settings.gate.window_days
+    early, late = meet(promoted, nights[3 + window - 1]), meet(promoted, nights[3 + window + 1])
+    assert (early.entry, early.judgement.reason) == (None, "there is no predecessor to meet")
+    assert late.judgement.rule == "worse_than_previous", "the gate's window lies behind it by now"
+
+
+def test_where_nobody_can_be_judged_nobody_goes(promoted: Workspace) -> None:
+    outcome = meet(promoted, LATER + pd.Timedelta("60D"))
+    assert outcome.judgement.rule == "no_window"
+    assert outcome.judgement.reason.startswith("nobody can be judged: ")
+    assert aliases(promoted) == {"champion": "2", "previous": "1"}
 
 
 def test_a_champion_that_is_as_good_as_its_predecessor_stays(promoted: Workspace) -> None:

@@ -21,6 +21,7 @@ from lstm_model.errors import NightcastError
 from lstm_model.forecasts import issue_forecast
 from lstm_model.registry import (
     MODEL,
+    Doubt,
     PromotionLog,
     demote_champion,
     open_tracking,
@@ -54,7 +55,7 @@ def put_back(workspace: Workspace) -> None:
 
 
 def take_down(workspace: Workspace) -> None:
-    demote_champion(workspace, LATER, at=AT, who="nightly", doubt="it verified badly", champion="2")
+    demote_champion(workspace, LATER, at=AT, who="nightly", doubt=Doubt("2", "it verified badly"))
 
 
 def killed_before_write(fatal: int, home: Path, act: Callable[[Workspace], None]) -> None:
