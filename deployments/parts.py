@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO
 
 from flows.processes import end_groups, groups_below
+from flows.turns import answers
 
 _LOG_BYTES, _LOG_FILES = 5_000_000, 3
 _DEATHS, _WITHIN_SECONDS = 5, 600.0
+PULSE_SECONDS = 10.0
 _STOP_SECONDS = 20.0  # the deployments end a night that is under way, and say so to the server
 _LAST_WORDS_SECONDS = 1.0
 _RAISED = re.compile(r"^[\w.]+(Error|Exception): ")
@@ -112,6 +114,30 @@ class Undertaker:
         with suppress(OSError):
             self._ear.close()
         self._process.wait()
+
+
+class Pulse:
+    """When a server last answered; asked by a thread of its own, so that one that hangs keeps nobody else waiting."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._felt = time.monotonic()
+        threading.Thread(target=self._feel, name=f"pulse of {address}", daemon=True).start()
+
+    def restart(self) -> None:
+        """It starts anew, and has time to answer."""
+        self._felt = time.monotonic()
+
+    @property
+    def silent_seconds(self) -> float:
+        """So long ago it answered, or started."""
+        return time.monotonic() - self._felt
+
+    def _feel(self) -> None:
+        while True:
+            if answers(self._address, seconds=PULSE_SECONDS):
+                self._felt = time.monotonic()
+            time.sleep(PULSE_SECONDS)
 
 
 class Part:

@@ -16,7 +16,7 @@ from types import FrameType
 
 import httpx
 
-from deployments.parts import Part, Undertaker, reason_in
+from deployments.parts import Part, Pulse, Undertaker, reason_in
 from flows.access import address_of
 from flows.due import deployments, next_runs
 from flows.processes import listener
@@ -27,6 +27,8 @@ from lstm_model.errors import NightcastError
 _READY_SECONDS = 120.0
 _PLANNED_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
+_HANGS_SECONDS = 600.0
+"""A server that answers nothing for so long hangs. A busy machine is no reason: each question waits ten seconds."""
 _OPEN_TRACKING = (
     "from lstm_model.registry import open_tracking; from lstm_model.workspace import Workspace; "
     "open_tracking(Workspace.find())"
@@ -107,7 +109,7 @@ class Plan:
 
 
 class Supervisor:
-    """Starts the parts in their order, and again when they die."""
+    """Starts the parts in their order, and again when they die or hang."""
 
     def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
         self._plan, self._say = plan, say
@@ -121,6 +123,7 @@ class Supervisor:
         self._serving = self._part("deployments", serving, logs / "deployments.log")
         elsewhere = {self._server: plan.prefect_elsewhere, self._ui: plan.mlflow_elsewhere, self._serving: None}
         self._parts = tuple(part for part, address in elsewhere.items() if address is None)
+        self._pulses: dict[str, Pulse] = {}
         self._due: dict[str, float] = {}
         self._held: list[str] = []
         self._api: str | None = None
@@ -162,6 +165,8 @@ class Supervisor:
         if self._ui in self._parts:
             self._until(lambda: answers(self._plan.mlflow), self._ui)
         self._until(self._deployments_are_served, self._serving)
+        addresses = {self._server: self._plan.api, self._ui: self._plan.mlflow}
+        self._pulses = {part.name: Pulse(addresses[part]) for part in self._parts if part in addresses}
         self._is_ready = True
 
     def tell_where(self) -> None:
@@ -185,7 +190,7 @@ class Supervisor:
         self._held.clear()
 
     def look_after(self) -> None:
-        """Start again what dies, until told to stop.
+        """Start again what dies or hangs, until told to stop.
 
         Raises:
             NightcastError: a part dies again and again.
@@ -199,6 +204,9 @@ class Supervisor:
                         del self._due[part.name]
                         self._begin(part)
                 elif not part.alive:
+                    self._bury(part)
+                elif self._hangs(part):
+                    self._say(f"{part.name} has answered nothing for {_HANGS_SECONDS / 60:.0f} min; it is ended")
                     self._bury(part)
 
     def stop(self) -> None:
@@ -218,7 +226,13 @@ class Supervisor:
         elif news.startswith(f"{self._serving.name}: "):  # what goes wrong elsewhere ends all of it, and says why
             self._held.append(news)
 
+    def _hangs(self, part: Part) -> bool:
+        pulse = self._pulses.get(part.name)
+        return pulse is not None and pulse.silent_seconds > _HANGS_SECONDS
+
     def _begin(self, part: Part) -> None:
+        if part.name in self._pulses:
+            self._pulses[part.name].restart()
         part.start()
         running = {part.name: part.pid for part in self._parts if part.pid}
         try:
@@ -229,7 +243,7 @@ class Supervisor:
 
     def _bury(self, part: Part) -> None:
         """Note a death; what the dead one had started goes with it, for nobody hears of it any more."""
-        how = part.end
+        how = part.end  # of one that hangs: that it was stopped, as happens now
         part.stop()
         rest = part.deaths.one_more(time.monotonic())
         if rest is None:

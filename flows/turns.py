@@ -113,13 +113,13 @@ def is_own_server(place: Place, api: str | None) -> bool:
     return not api or api == live_api(place)
 
 
-def answers(address: str, *, by_proxy: bool = False) -> bool:
+def answers(address: str, *, by_proxy: bool = False, seconds: float = _HEALTH_SECONDS) -> bool:
     """Whether a Prefect API or an MLflow UI is there; only what runs elsewhere may be behind a proxy.
 
     A server that refuses, such as one with a guard that wants a login even for this, is there all the same.
     """
     try:
-        told = httpx.get(f"{address}/health", timeout=_HEALTH_SECONDS, trust_env=by_proxy)
+        told = httpx.get(f"{address}/health", timeout=seconds, trust_env=by_proxy)
     except httpx.HTTPError:
         return False
     return not told.is_server_error

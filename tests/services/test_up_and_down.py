@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import httpx
@@ -32,6 +34,38 @@ def test_a_part_that_dies_again_and_again_ends_all_of_it(home: Up) -> None:
     assert (up.returncode, len(killed)) == (1, 5)
     assert said.startswith("nightcast: MLflow UI died too often and stays down: it was killed by signal 9; its log is ")
     assert len(said.splitlines()) == 1
+    assert servers_of(home) == []
+
+
+IMPATIENT = """
+import os, sys
+from deployments import parts, supervisor, up
+from flows.access import access_for_servers
+from lstm_model.workspace import Workspace
+
+os.environ.update(access_for_servers(Workspace.find().settings.server))
+parts.PULSE_SECONDS, supervisor._HANGS_SECONDS = 2.0, 20.0
+sys.exit(up.main())
+"""
+
+
+def test_servers_that_hang_are_started_again(home: Up) -> None:
+    where = [str(home.person.workspace), "127.0.0.1", str(home.prefect_port), str(home.mlflow_port)]
+    with subprocess.Popen(
+        [sys.executable, "-c", IMPATIENT, *where], env=home.person.environment(), stdout=subprocess.PIPE, text=True
+    ) as up:
+        assert up.stdout is not None
+        assert any("Ctrl-C" in line for line in up.stdout)
+        stopped = {name: home.tenant()["parts"][name] for name in ("Prefect server", "MLflow UI")}
+        for pid in stopped.values():
+            os.kill(pid, signal.SIGSTOP)
+        until(lambda: not home.tenant()["parts"].items() & stopped.items(), 150)
+        until(lambda: all_answer(home))
+        assert [command_of(pid) for pid in stopped.values() if command_of(pid)] == []
+        up.terminate()
+        assert up.wait(40) == 0
+        said = up.stdout.read()
+    assert all(f"{name} has answered nothing for " in said for name in stopped)
     assert servers_of(home) == []
 
 
