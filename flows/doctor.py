@@ -7,6 +7,7 @@ import shutil
 import socket
 import sqlite3
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Literal
 
 from packaging.version import Version
 
+from flows.notices import ways
+from flows.outbox import KEPT_DAYS, Outbox
 from flows.processes import listener
 from flows.turns import Tenant, live_tenant, wait_for_elsewhere
 from lstm_model.errors import NightcastError, SettingsError
@@ -57,6 +60,8 @@ def examine() -> list[Finding]:
         findings.append(_port("Prefect port", server.host, server.prefect_port, tenant))
     if not elsewhere(server, "mlflow"):
         findings.append(_port("MLflow port", server.host, server.mlflow_port, tenant))
+    if ways(workspace.settings.notify):
+        findings.append(_messages(workspace))
     findings.append(_kept(server, "mlflow", "MLflow", workspace.mlruns / "mlflow.db"))
     findings.append(_kept(server, "prefect", "Prefect", workspace.state / "prefect" / "prefect.db"))
     return findings
@@ -110,6 +115,22 @@ def _port(name: str, host: str, port: int, tenant: Tenant | None) -> Finding:
     by = f" by process {who.pid}, {who.command[:60]!r}" if who else ""
     remedy = "stop that before `nightcast up`, or choose another port under [server]"
     return Finding(name, "warning", f"{host}:{port} is taken{by}", remedy)
+
+
+def _messages(workspace: Workspace) -> Finding:
+    """Whether messages wait for people who could not be told."""
+    try:
+        waiting = Outbox(workspace.state).peek()
+    except NightcastError as error:
+        return Finding("messages", "warning", str(error), "the next ingest sets the file aside; it may be deleted")
+    if not waiting:
+        return Finding("messages", "ok", "none waits")
+    counts = Counter(message.way for message in waiting)
+    receivers = {"webhook": "the webhook", "mail": "the mail server"}
+    told = ", ".join(f"{count:,} for {receivers.get(way, way)}" for way, count in counts.items())
+    found = f"{len(waiting):,} wait ({told}), the oldest since {waiting[0].at:%Y-%m-%d %H:%M} UTC"
+    remedy = f"`nightcast notify` says what keeps them; every ingest tries again, for {KEPT_DAYS} days"
+    return Finding("messages", "warning", found, remedy)
 
 
 def _kept(server: ServerSettings, which: Which, name: str, file: Path) -> Finding:

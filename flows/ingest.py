@@ -10,6 +10,7 @@ from flows.intake import ingest_page
 from flows.naming import named
 from flows.outcome import told
 from flows.parameters import Text
+from flows.telling import bring_what_waits
 from flows.words import rows_in_words
 from lstm_model.readings import IngestReport, ingest
 from lstm_model.workspace import Workspace
@@ -29,6 +30,7 @@ def ingest_flow(as_of: Text = None, source: Text = None) -> IngestReport:
         source: only this source; all of them when empty.
     """
     workspace = Workspace.find()
+    bring_what_waits(workspace)  # here, for this comes every hour and with every night
     now = present(workspace, as_of)
     report = ingest(workspace, now, wall_clock(), [source] if source else None)
     if report.rows_in:  # every hour there is a run; a page that says nothing would hide those that do

@@ -8,110 +8,177 @@ import smtplib
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid
+from email.utils import format_datetime
 from functools import partial
-from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import httpx
 
 from flows.events import Event
+from flows.outbox import Message
 from lstm_model.errors import NightcastError, SettingsError, first_line
 from lstm_model.loopback import is_loopback
 from lstm_model.secrets import Secrets
 from lstm_model.settings import NotifySettings
 
 PATIENCE_SECONDS = 5.0
+_LATE = timedelta(minutes=10)
+_NOT_THIS_ONE = (400, 413, 415, 422)
+"""Answers of a web server to what a message says, and not to who sends it where."""
+
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
-def notify(
-    settings: NotifySettings, event: Event, at: datetime, workspace: str, environment: Mapping[str, str]
-) -> list[str]:
-    """Send an event, as `send` does, if it is of those that people want to hear of."""
-    if event.kind not in settings.on or event.routine:
-        return []
-    return send(settings, event, at, workspace, environment)
+class _NotThisOne(NightcastError):
+    """A receiver that takes other messages does not take this one."""
+
+
+def ways(settings: NotifySettings) -> list[str]:
+    """By which ways people are told."""
+    return [way for way, address in (("webhook", settings.webhook), ("mail", settings.smtp)) if address is not None]
+
+
+def wanted(settings: NotifySettings, event: Event) -> bool:
+    """Whether it is of those events that people want to hear of."""
+    return event.kind in settings.on and not event.routine
+
+
+def messages_of(settings: NotifySettings, event: Event, at: datetime) -> list[Message]:
+    """What is to be told of an event, a message for every way.
+
+    Args:
+        settings: who is to be told.
+        event: what happened.
+        at: when, UTC.
+    """
+    return [
+        Message(uuid4().hex, way, at, event.name, event.title, event.sentence, dict(event.payload))
+        for way in ways(settings)
+    ]
 
 
 def send(
-    settings: NotifySettings, event: Event, at: datetime, workspace: str, environment: Mapping[str, str]
-) -> list[str]:
-    """Send an event to all receivers at once, whatever they want to hear of, in five seconds at most.
+    settings: NotifySettings,
+    messages: Sequence[Message],
+    now: datetime,
+    workspace: str,
+    environment: Mapping[str, str],
+    taken: Callable[[Message], None] = lambda message: None,
+    seconds: float = PATIENCE_SECONDS,
+) -> list[tuple[Message, str]]:
+    """Send messages to all receivers at once, to each in their order, and wait no longer than told.
+
+    A receiver that is away, or takes nothing from us, is not asked again; one that does not take a message for what it
+    says gets the next.
 
     Args:
         settings: who, and how.
-        event: what happened.
-        at: when it is told.
+        messages: what to send, by whatever way they are for; those for a way that `settings` does not know are not.
+        now: the time of day, UTC; what happened long before says so.
         workspace: what people call this one.
         environment: what `${NAME}` stands for.
+        taken: called, in a thread, with every message that was taken, even when nobody waits for it any more.
+        seconds: how long to wait.
 
     Returns:
-        What kept the event from a receiver, a line each; no secret is in them.
+        The messages that were not taken, each with what kept it in a line; no secret is in that.
     """
     secrets = Secrets("notify", environment)
-    told = {
-        "event": event.name,
-        "text": event.sentence,
-        "at": at.isoformat(),
-        "workspace": workspace,
-        "payload": dict(event.payload),
+    by: dict[str, Callable[[Message], None]] = {
+        "webhook": lambda message: _post(settings, secrets, workspace, message, now),
+        "mail": lambda message: _mail(settings, secrets, _letter(settings, workspace, message, now)),
     }
-    ways: dict[str, Callable[[], None]] = {}
-    if settings.webhook is not None:
-        ways["webhook"] = lambda: _post(settings, secrets, told)
-    if settings.smtp is not None:
-        ways["mail"] = lambda: _mail(settings, secrets, _letter(settings, event, at, told))
-    sendings = [_Sending(way, do, secrets) for way, do in ways.items()]
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    return [fault for sending in sendings if (fault := sending.fault_by(deadline)) is not None]
+    until = time.monotonic() + seconds
+    sendings = [
+        _Sending(way, [one for one in messages if one.way == way], by[way], taken, secrets, until)
+        for way in ways(settings)
+    ]
+    return [fault for sending in sendings for fault in sending.faults()]
 
 
 class _Sending:
-    """A message on its way, in a thread that nobody has to wait for."""
+    """Messages on their way to one receiver, in a thread that nobody has to wait for."""
 
-    def __init__(self, way: str, send: Callable[[], None], secrets: Secrets) -> None:
-        self._way, self._send, self._secrets = way, send, secrets
-        self._fault: str | None = None
-        self._thread = threading.Thread(target=self._try, name=f"{way} of nightcast", daemon=True)
+    def __init__(
+        self,
+        way: str,
+        messages: Sequence[Message],
+        send: Callable[[Message], None],
+        taken: Callable[[Message], None],
+        secrets: Secrets,
+        until: float,
+    ) -> None:
+        self._way, self._messages, self._send, self._taken = way, messages, send, taken
+        self._secrets, self._until = secrets, until
+        self._gone: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._fault = f"{way}: no answer in time"
+        self._thread = threading.Thread(target=self._run, name=f"{way} of nightcast", daemon=True)
         self._thread.start()
 
-    def fault_by(self, deadline: float) -> str | None:
-        """Why it has not arrived by then, or None."""
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        if self._thread.is_alive():
-            return f"{self._way}: not sent within {PATIENCE_SECONDS:g} s"
-        return self._fault
+    def faults(self) -> list[tuple[Message, str]]:
+        """What has not been taken in time, and why."""
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        return [(one, self._refused.get(one.id, self._fault)) for one in self._messages if one.id not in self._gone]
 
-    def _try(self) -> None:
-        try:
-            self._send()
-        except Exception as error:  # whatever a stranger's server does costs a message, and nothing else
-            self._fault = f"{self._way}: {self._secrets.hide(first_line(error))}"
+    def _run(self) -> None:
+        for message in self._messages:
+            if time.monotonic() > self._until:
+                self._fault = f"{self._way}: there was no time for more"
+                return
+            try:
+                self._send(message)
+            except (_NotThisOne, ValueError, TypeError) as error:  # what it says cannot be sent, or is not taken
+                self._refused[message.id] = self._in_words(error)
+                continue
+            except Exception as error:  # whatever a stranger's server does costs messages, and nothing else
+                self._fault = self._in_words(error)
+                return
+            self._gone.add(message.id)
+            self._taken(message)
+
+    def _in_words(self, error: Exception) -> str:
+        return f"{self._way}: {self._secrets.hide(first_line(error))}"
 
 
-def _post(settings: NotifySettings, secrets: Secrets, told: Mapping[str, Any]) -> None:
+def _post(settings: NotifySettings, secrets: Secrets, workspace: str, message: Message, now: datetime) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole addresses, and keys with them
     assert settings.webhook is not None
     url = httpx.URL(secrets.reveal("the webhook's address", settings.webhook))
+    told = {
+        "event": message.event,
+        "text": _text(message, now),
+        "at": message.at.isoformat(),
+        "workspace": workspace,
+        "payload": dict(message.payload),
+    }
     with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=not is_loopback(url.host)) as client:
-        answer = client.post(url, json=told)
+        answer = client.post(url, json=told, headers={"Idempotency-Key": message.id})
     if not answer.is_success:
-        raise NightcastError(f"{url.host} answered {answer.status_code}")
+        kind = _NotThisOne if answer.status_code in _NOT_THIS_ONE else NightcastError
+        raise kind(f"{url.host} answered {answer.status_code}")
 
 
-def _letter(settings: NotifySettings, event: Event, at: datetime, told: Mapping[str, Any]) -> EmailMessage:
+def _text(message: Message, now: datetime) -> str:
+    """The sentence; of news that are old, with when they were new, for chat services show nothing else."""
+    if now - message.at < _LATE:
+        return message.text
+    return f"Late news, of {message.at:%Y-%m-%d %H:%M} UTC: {message.text}"
+
+
+def _letter(settings: NotifySettings, workspace: str, message: Message, now: datetime) -> EmailMessage:
     letter = EmailMessage()
-    letter["Subject"] = f"nightcast, {told['workspace']}: {event.title}"
+    letter["Subject"] = f"nightcast, {workspace}: {message.title}"
     letter["From"] = settings.sender or settings.to[0]
     letter["To"] = ", ".join(settings.to)
-    letter["Date"] = format_datetime(at)
-    letter["Message-ID"] = make_msgid(domain="nightcast.invalid")
-    payload = json.dumps({"event": event.name, **told["payload"]}, indent=2, ensure_ascii=False)
-    letter.set_content(f"{event.sentence}\n\n{payload}\n")
+    letter["Date"] = format_datetime(message.at)
+    letter["Message-ID"] = f"<{message.id}@nightcast.invalid>"  # the same again tells mail programs that they have it
+    payload = json.dumps({"event": message.event, **message.payload}, indent=2, ensure_ascii=False)
+    letter.set_content(f"{_text(message, now)}\n\n{payload}\n")
     return letter
 
 
@@ -138,4 +205,9 @@ def _mail(settings: NotifySettings, secrets: Secrets, letter: EmailMessage) -> N
             if not encrypted and not is_loopback(parts.hostname):
                 raise SettingsError(f"{parts.hostname} takes no encryption; the password is not sent for all to read")
             server.login(user, password)
-        server.send_message(letter)
+        try:
+            server.send_message(letter)
+        except smtplib.SMTPDataError as error:
+            if error.smtp_code >= 500:  # not now, but never
+                raise _NotThisOne(str(error)) from None
+            raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -12,8 +14,10 @@ import httpx
 
 from flows.access import access, login
 from flows.events import Event
-from flows.notices import notify
+from flows.notices import PATIENCE_SECONDS, messages_of, send, wanted
+from flows.outbox import Message, Outbox
 from flows.turns import live_api
+from lstm_model.errors import NightcastError, first_line
 from lstm_model.servers import elsewhere
 from lstm_model.workspace import Workspace
 
@@ -24,6 +28,8 @@ _SECONDS = 5.0
 
 def announce(workspace: Workspace, *events: Event, in_flow: bool = True) -> None:
     """Emit events, and tell people of those that `[notify]` names; what goes wrong is a warning.
+
+    What cannot be told now waits, and is told before anything that is announced later.
 
     Args:
         workspace: where they happened.
@@ -40,12 +46,65 @@ def announce(workspace: Workspace, *events: Event, in_flow: bool = True) -> None
                 _post(api, event)
         except Exception as error:  # the work is done; that nobody hears of it must not undo it
             log.warning("Prefect's server does not hear of %s: %s", event.name, error)
+    settings, at = workspace.settings.notify, datetime.now(UTC)
+    messages = [message for event in events if wanted(settings, event) for message in messages_of(settings, event, at)]
+    if messages:
+        _tell(workspace, messages)
+
+
+def bring_what_waits(workspace: Workspace) -> None:
+    """Try again to tell people what they could not be told before; what goes wrong is a warning."""
+    try:
+        left = _deliver(workspace) if Outbox(workspace.state).file.exists() else []
+    except Exception as error:  # who waits for news can wait another hour; whoever brings them has other work to do
+        log.warning("messages wait, and cannot be brought: %s", first_line(error))
+        return
+    for fault in dict.fromkeys(fault for _, fault in left):
+        times = [message.at for message, why in left if why == fault]
+        log.warning("%d messages wait, the first since %s UTC: %s", len(times), f"{times[0]:%Y-%m-%d %H:%M}", fault)
+
+
+def _tell(workspace: Workspace, messages: Sequence[Message]) -> None:
+    """Tell people by whatever way still works: on a full disk nothing can wait, but much can be told."""
+    waits = "; it waits, and the next ingest or message tries again"
+    try:
         try:
-            faults = notify(workspace.settings.notify, event, datetime.now(UTC), workspace.home.name, os.environ)
-        except Exception as error:
-            faults = [f"{type(error).__name__}: {error}"]
-        for fault in faults:
-            log.warning("nobody was told of %s: %s", event.name, fault)
+            Outbox(workspace.state).put(messages)
+        except (OSError, ValueError, TypeError) as error:
+            waits = f"; nor can it wait: {first_line(error)}"
+            left = _send(workspace, messages, lambda message: None, PATIENCE_SECONDS)
+        else:
+            left = _deliver(workspace)
+    except NightcastError as error:
+        left = [(message, str(error)) for message in messages]
+    except Exception as error:
+        left = [(message, f"{type(error).__name__}: {first_line(error)}") for message in messages]
+    ours = {message.id for message in messages}
+    for message, fault in left:
+        if message.id in ours:
+            log.warning("nobody was told of %s: %s%s", message.event, fault, waits)
+
+
+def _deliver(workspace: Workspace) -> list[tuple[Message, str]]:
+    """Send what waits, the oldest first, while nobody else does; what cannot be sent is returned, and why."""
+    outbox, until = Outbox(workspace.state), time.monotonic() + PATIENCE_SECONDS
+
+    def forget(message: Message) -> None:
+        try:
+            outbox.forget(message)
+        except OSError as error:
+            log.warning("%s was told, and will be once more: %s", message.event, first_line(error))
+
+    with outbox.turn(PATIENCE_SECONDS):
+        outbox.drop_old(datetime.now(UTC))
+        return _send(workspace, outbox.waiting(), forget, until - time.monotonic())
+
+
+def _send(
+    workspace: Workspace, messages: Sequence[Message], taken: Callable[[Message], None], seconds: float
+) -> list[tuple[Message, str]]:
+    settings, name = workspace.settings.notify, workspace.home.name
+    return send(settings, messages, datetime.now(UTC), name, os.environ, taken, seconds)
 
 
 def _emit(event: Event) -> None:

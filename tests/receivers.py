@@ -21,6 +21,7 @@ class Webhook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Post)
         self.got: list[dict[str, Any]] = []
         self.paths: list[str] = []
+        self.names: list[str | None] = []
         self.status = 200
         self.awake = Event()
         self.awake.set()
@@ -41,6 +42,7 @@ class _Post(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.awake.wait(60)
         self.server.paths.append(self.path)
+        self.server.names.append(self.headers["Idempotency-Key"])
         self.server.got.append(json.loads(body))
         self.send_response(self.server.status)
         self.end_headers()
@@ -58,6 +60,7 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Letters)
         self.letters: list[bytes] = []
         self.logins: list[str] = []
+        self.verdict = "250 kept"
 
     @property
     def port(self) -> int:
@@ -82,7 +85,7 @@ class _Letters(socketserver.StreamRequestHandler):
                 while (part := self.rfile.readline()) != b".\r\n":
                     lines.append(part)
                 self.server.letters.append(b"".join(lines))
-                self._say("250 kept")
+                self._say(self.server.verdict)
             elif word == "QUIT":
                 self._say("221 bye")
                 return

@@ -90,18 +90,20 @@ def notify(as_json: AsJson = False) -> None:
     """
     from flows.clock import wall_clock
     from flows.events import trial
-    from flows.notices import send
+    from flows.notices import messages_of, send, ways
 
     workspace = Workspace.find()
     settings = workspace.settings.notify
-    ways = [name for name, address in (("webhook", settings.webhook), ("mail", settings.smtp)) if address]
-    if not ways:
+    named = ways(settings)
+    if not named:
         raise SettingsError("nobody is named; write `webhook`, or `smtp` and `to`, under [notify] in nightcast.toml.")
-    faults = send(settings, trial(), wall_clock(), workspace.home.name, os.environ)
+    now = wall_clock()
+    left = send(settings, messages_of(settings, trial(), now), now, workspace.home.name, os.environ)
+    faults = [fault for _, fault in left]
     if as_json:
-        print_json({"sent_by": ways, "faults": faults})
+        print_json({"sent_by": named, "faults": faults})
     elif not faults:
-        screen.print(f"sent by {' and '.join(ways)}", highlight=False, markup=False)
+        screen.print(f"sent by {' and '.join(named)}", highlight=False, markup=False)
     if faults:
         raise NightcastError("; ".join(faults))
 

@@ -20,10 +20,9 @@ from cryptography.x509.oid import NameOID
 from receivers import MailServer, Webhook, mail_server, webhook
 from typer.testing import CliRunner
 
-from flows import notices
 from flows.commands import app
 from flows.events import Event
-from flows.notices import notify
+from flows.notices import PATIENCE_SECONDS, messages_of, send
 from flows.telling import announce
 from lstm_model.settings import NotifySettings
 from lstm_model.workspace import Workspace
@@ -32,8 +31,13 @@ AT = datetime(2024, 3, 20, 2, 15, tzinfo=UTC)
 FAILED = Event("failed", {}, "The night failed: it burst. Mend it.", {"failed": {"train": "it burst – über 9 °C"}})
 
 
-def tell(event: Event = FAILED, environment: dict[str, str] | None = None, **settings: object) -> list[str]:
-    return notify(NotifySettings.model_validate(settings), event, AT, "attic", environment or {})
+def tell(
+    environment: dict[str, str] | None = None, later: timedelta = timedelta(0), seconds: float = PATIENCE_SECONDS,
+    **settings: object,
+) -> list[str]:  # fmt: skip
+    named = NotifySettings.model_validate(settings)
+    messages, now = messages_of(named, FAILED, AT), AT + later
+    return [fault for _, fault in send(named, messages, now, "attic", environment or {}, seconds=seconds)]
 
 
 @pytest.fixture
@@ -99,13 +103,23 @@ def test_mail_brings_the_same_to_everybody(mail: MailServer) -> None:
     assert '"train": "it burst – über 9 °C"' in text
 
 
-def test_only_what_was_asked_for_is_told(hook: Webhook) -> None:
-    tell(webhook=hook.url, on=["late"])
-    tell(Event("promoted", {}, "", {}), webhook=hook.url)
-    tell(Event("refused", {}, "", {}, routine=True), webhook=hook.url)
+def test_only_what_was_asked_for_is_told(make_workspace: Callable[[str], Workspace], hook: Webhook) -> None:
+    promoted, routine = Event("promoted", {}, "", {}), Event("refused", {}, "", {}, routine=True)
+    workspace = make_workspace(f'[notify]\nwebhook = "{hook.url}"\n')
+    announce(workspace, promoted, routine, in_flow=False)
     assert hook.got == []
-    tell(Event("promoted", {}, "", {}), webhook=hook.url, on=["promoted"])
+    announce(make_workspace(f'[notify]\nwebhook = "{hook.url}"\non = ["promoted"]\n'), promoted, FAILED, in_flow=False)
     assert hook.kinds == ["champion.promoted"]
+
+
+def test_news_that_are_old_say_of_when_they_are(hook: Webhook, mail: MailServer) -> None:
+    to = {"webhook": hook.url, "smtp": f"smtp://127.0.0.1:{mail.port}", "to": ["ada@attic.example"]}
+    assert tell(later=timedelta(hours=7), **to) == []
+    late = "Late news, of 2024-03-20 02:15 UTC: The night failed: it burst. Mend it."
+    assert (hook.got[0]["text"], hook.got[0]["at"]) == (late, "2024-03-20T02:15:00+00:00")
+    letter = email.message_from_bytes(mail.letters[0], policy=email.policy.default)
+    assert letter.get_content().startswith(late)
+    assert letter["date"].datetime == AT
 
 
 def test_nobody_is_told_unless_somebody_is_named() -> None:
@@ -126,13 +140,12 @@ def test_nobody_there_is_a_line() -> None:
     assert all("refused" in fault for fault in faults)
 
 
-def test_a_server_that_dawdles_is_left_behind(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "PATIENCE_SECONDS", 0.5)
+def test_a_server_that_dawdles_is_left_behind(hook: Webhook) -> None:
     hook.awake.clear()
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and says nothing
         server = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
-        faults = tell(webhook=hook.url, smtp=server, to=["ada@attic.example"])
+        faults = tell(webhook=hook.url, smtp=server, to=["ada@attic.example"], seconds=0.5)
         assert time.monotonic() - began < 30  # the server would have slept for a minute
     assert len(faults) == 2
 
@@ -185,8 +198,8 @@ def test_whatever_goes_wrong_is_a_warning(
     def burst(*_: object) -> list[str]:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("flows.telling.notify", burst)
+    monkeypatch.setattr("flows.telling.send", burst)
     announce(workspace, FAILED, in_flow=False)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines[2:] == ["nobody was told of nightcast.night.failed: RuntimeError: can't start new thread"]
+    assert "nobody was told of nightcast.night.failed: RuntimeError: can't start new thread; it waits" in lines[2]
     assert all(line.startswith("nobody was told of nightcast.night.failed: ") for line in lines)

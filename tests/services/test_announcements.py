@@ -86,7 +86,8 @@ def test_a_promotion_by_hand_starts_one_forecast_and_a_night_s_own_none(
     assert serving.ended(forecast["id"]) == "COMPLETED"
     assert serving.run(forecast["id"])["name"].endswith("(promoted 2)")
     assert [run["id"] for run in forecasts(serving)] == [forecast["id"]]
-    assert hook.kinds == ["champion.promoted"]
+    assert hook.kinds == ["champion.promoted", "champion.promoted"]
+    assert [told["payload"]["version"] for told in hook.got] == ["1", "2"]  # the first one waited until now
 
 
 def test_a_rollback_demotes_and_starts_one_more(serving: Served, first_night: dict[str, Any], hook: Webhook) -> None:

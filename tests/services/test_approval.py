@@ -213,6 +213,7 @@ def test_an_answer_given_elsewhere_ends_the_night_that_waits_and_is_told_once(se
     assert serving.ended(run["id"], 120) == "COMPLETED"
     assert f"version {waiting} promoted: " in serving.run(run["id"])["state"]["message"]
     assert (champion(serving), log_of(serving)[0]["who"]) == (waiting, "Ada")
-    assert "approval.wanted" in hook.kinds and "gate.refused" not in hook.kinds
+    heard = [told["event"] for told in hook.got if told["payload"].get("version") == waiting]  # others waited till now
+    assert "nightcast.approval.wanted" in heard and "nightcast.gate.refused" not in heard
     told_of = [event["payload"]["version"] for event in serving.events("nightcast.champion.promoted")]
     assert told_of.count(waiting) == 1
