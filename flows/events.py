@@ -23,6 +23,7 @@ NAMES = {
     "demoted": "nightcast.champion.demoted",
     "refused": "nightcast.gate.refused",
     "failed": "nightcast.night.failed",
+    "ingest": "nightcast.ingest.failed",
     "late": "nightcast.readings.late",
     "limit": "nightcast.limit.expected",
     "raised": "nightcast.monitor.raised",
@@ -40,6 +41,7 @@ _TITLES = {
     "demoted": "the champion was demoted",
     "refused": "the gate refused a challenger",
     "failed": "a night failed",
+    "ingest": "readings cannot be taken in",
     "late": "readings are late",
     "limit": "a limit is expected to be passed",
     "raised": "something needs a person",
@@ -253,6 +255,23 @@ def of_crash(run: str, why: str) -> Event:
     )
     payload = {"as_of": None, "failed": {NIGHTLY: why}, "forecast": None}
     return Event("failed", _night(run.removeprefix(NIGHTLY).strip()), sentence, payload)
+
+
+def ingest_failed(sources: Sequence[str], why: str, as_of: pd.Timestamp) -> Event:
+    """An ingest between nights that failed, and did not before.
+
+    Args:
+        sources: those that could not be read and could be before; empty: it failed whatever its sources hold.
+        why: the reason, also of what failed before.
+        as_of: the time it lived.
+    """
+    kept = " What other sources brought is kept." if sources else ""
+    sentence = (
+        f"The ingest of {as_of:%Y-%m-%d %H:%M} UTC failed: {why.rstrip('.')}.{kept} Every ingest tries again; you are "
+        "not told again until it has worked. `nightcast check SOURCE` shows what a source would bring now."
+    )
+    payload = {"as_of": as_of.isoformat(), "sources": list(sources), "why": why}
+    return Event("ingest", {"prefect.resource.id": "nightcast.ingest"}, sentence, payload)
 
 
 def of_late(newest: pd.Series, now: pd.Timestamp, late_hours: float) -> list[Event]:

@@ -70,7 +70,7 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
 
 def _live(workspace: Workspace, night: Night) -> None:
     now, moment = night.as_of, night.as_of.isoformat()
-    night.ingest = night.live("ingest", lambda: lived(ingest_flow)(moment))
+    night.ingest = night.live("ingest", lambda: lived(ingest_flow)(moment, None, NIGHTLY))
     announce(workspace, *late_readings(workspace, now))
     night.verify = night.live("verify", lambda: lived(verify_flow)(moment))
     night.monitor = night.live("monitor", lambda: watch_over(workspace, now))

@@ -12,7 +12,12 @@ from typing import Any
 
 
 class NightcastError(Exception):
-    """Base of all errors whose message is meant for the person in front of the screen."""
+    """Base of all errors whose message is meant for the person in front of the screen.
+
+    sources: those that an ingest could not read, where it failed for them.
+    """
+
+    sources: tuple[str, ...] = ()
 
 
 class SettingsError(NightcastError):

@@ -445,7 +445,7 @@ class ServerSettings(Section):
 
 
 Trouble = Literal[
-    "failed", "refused", "late", "demoted", "raised", "limit", "approval", "promoted", "cleared"
+    "failed", "ingest", "refused", "late", "demoted", "raised", "limit", "approval", "promoted", "cleared"
 ]  # fmt: skip
 
 
@@ -461,7 +461,7 @@ class NotifySettings(Section):
     to: list[str] = Field(default_factory=list, description="addresses that mail goes to")
     sender: str | None = Field(None, description="address that mail comes from; the first of `to` when absent")
     on: list[Trouble] = Field(
-        ["failed", "refused", "late", "demoted", "raised", "limit", "approval"],
+        ["failed", "ingest", "refused", "late", "demoted", "raised", "limit", "approval"],
         description="what is told: these, and promoted or cleared if you like",
     )
     late_hours: Annotated[float, Field(gt=0)] = Field(

@@ -259,7 +259,7 @@ def ingest(
         names: only these sources; all of them when None.
 
     Raises:
-        SourceError: a source cannot be read; what all the others brought is kept.
+        SourceError: a source cannot be read; what all the others brought is kept. `sources` names those that cannot.
         SettingsError: so it is with settings, or the stations file is wrong.
     """
     known = workspace.settings.sources
@@ -339,7 +339,7 @@ def source_of(workspace: Workspace, file: Path, source: str | None = None) -> tu
 
 def _each(names: list[str], do: Callable[[str], SourceReport], work: Ingestion) -> IngestReport:
     """Every source in turn; one that is broken does not starve the others."""
-    reports, troubles = [], []
+    reports, troubles = [], {}
     for name in names:
         try:
             report = do(name)
@@ -352,7 +352,7 @@ def _each(names: list[str], do: Callable[[str], SourceReport], work: Ingestion) 
         reports.append(report)
         if report.trouble is not None:
             log.error("%s: %s", name, report.trouble)
-            troubles.append(report.trouble)
+            troubles[name] = report.trouble
         log.info(
             "%s: %d rows in = %d new + %d corrected + %d unchanged + %d quarantined",
             name, report.rows_in, report.counts.new, report.counts.corrected, report.counts.unchanged,
@@ -360,7 +360,9 @@ def _each(names: list[str], do: Callable[[str], SourceReport], work: Ingestion) 
         )  # fmt: skip
     finished = work.finish(reports)
     if troubles:
-        raise type(troubles[0])(" ".join(map(str, troubles)))
+        failure = type(next(iter(troubles.values())))(" ".join(map(str, troubles.values())))
+        failure.sources = tuple(troubles)
+        raise failure
     return finished
 
 

@@ -36,7 +36,7 @@ def first_night(serving: Served) -> dict[str, Any]:
 
 
 def write_settings(it: Served, *more: str) -> None:
-    kinds = '"failed", "refused", "late", "demoted", "promoted"'
+    kinds = '"failed", "ingest", "refused", "late", "demoted", "promoted"'
     nothing = "\n".join(f'{name} = ""' for name in ("ingest", "nightly", "forecast", "verify", "maintenance"))
     tell = f'[notify]\nwebhook = "http://127.0.0.1:{PORT}/"\non = [{kinds}]\n'
     text = "\n".join([SMALL + "refresh_days = 0", "[schedule]", nothing, tell, *more])
@@ -114,3 +114,17 @@ def test_late_readings_a_refusal_and_a_failure_are_told(
     for name, told in zip(hook.kinds, hook.got, strict=True):
         (event,) = serving.until(lambda name=name: serving.events(f"nightcast.{name}"), 30)  # type: ignore[misc]
         assert event["payload"] == {"text": told["text"], **told["payload"]}
+
+
+def test_an_ingest_that_begins_to_fail_is_told_once(
+    serving: Served, first_night: dict[str, Any], hook: Webhook
+) -> None:
+    write_settings(serving)
+    assert lived(serving, "ingest")["state_type"] == "COMPLETED"
+    write_settings(serving, '[source.gone]\npath = "gone.csv"\n')
+    for _ in range(2):
+        assert lived(serving, "ingest")["state_type"] == "FAILED"
+    assert hook.kinds == ["ingest.failed"]
+    assert hook.got[0]["payload"]["sources"] == ["gone"]
+    (event,) = serving.until(lambda: serving.events("nightcast.ingest.failed"), 30)
+    assert event["payload"] == {"text": hook.got[0]["text"], **hook.got[0]["payload"]}
