@@ -48,7 +48,7 @@ record_verified(workspace)
 train_candidate(workspace, now)
 promote_challenger(workspace, now, at=wall_clock(), who=account())
 issue_forecast(workspace, now, wall_clock())
-mark_lived(workspace, now, [])
+mark_lived(workspace, now, {})
 """
 
 

@@ -116,8 +116,9 @@ and says so.""",
     ),
     "forecast": (
         "forecast",
-        """**Issues a forecast** for every station from the standing champion and the newest readings; trains nothing.
-Also runs after a promotion by hand and after a rollback, and is told which version was `promoted`.
+        """**Issues a forecast** for every station from the standing champion and the newest readings, and writes the
+report anew; trains nothing. Also runs after a promotion by hand and after a rollback, and is told which version was
+`promoted`.
 
 *By hand*: when readings came late. Issuing again from the same origin replaces that issue.""",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,11 +19,14 @@ _NIGHTS_FILE = "nights.jsonl"
 
 @dataclass(frozen=True)
 class LivedNight:
-    """A night that was lived to its end, failed steps included."""
+    """A night that was lived to its end.
+
+    failed: the steps that failed, each with its reason; "" of nights from before reasons were kept.
+    """
 
     as_of: pd.Timestamp
     finished_at: pd.Timestamp
-    failed: tuple[str, ...]
+    failed: Mapping[str, str]
 
 
 def wall_clock() -> pd.Timestamp:
@@ -93,13 +97,14 @@ def lived_nights(workspace: Workspace) -> list[LivedNight]:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        nights.append(LivedNight(pd.Timestamp(row["as_of"]), pd.Timestamp(row["finished_at"]), tuple(row["failed"])))
+        failed = row["failed"] if isinstance(row["failed"], dict) else dict.fromkeys(row["failed"], "")
+        nights.append(LivedNight(pd.Timestamp(row["as_of"]), pd.Timestamp(row["finished_at"]), failed))
     return nights
 
 
-def mark_lived(workspace: Workspace, as_of: pd.Timestamp, failed: list[str]) -> None:
+def mark_lived(workspace: Workspace, as_of: pd.Timestamp, failed: Mapping[str, str]) -> None:
     """Note that a night was lived to its end; only then does the sample's playback move on."""
     workspace.state.mkdir(parents=True, exist_ok=True)
-    row = {"as_of": as_of.isoformat(), "finished_at": wall_clock().isoformat(), "failed": failed}
+    row = {"as_of": as_of.isoformat(), "finished_at": wall_clock().isoformat(), "failed": dict(failed)}
     with (workspace.state / _NIGHTS_FILE).open("a", encoding="utf-8") as file:
         file.write(f"\n{json.dumps(row)}" if file.tell() else json.dumps(row))

@@ -16,7 +16,7 @@ from flows.watch import Watch
 
 if TYPE_CHECKING:
     from lstm_model.monitoring import Finding
-    from lstm_model.registry import Demotion
+    from lstm_model.registry import Demotion, Entry
 
 _HEADINGS = ("rule", "about", "seen", "limit", "nights", "")
 _SHARES = ("skill", "calibration")
@@ -40,8 +40,13 @@ def demotion_in_words(demotion: Demotion) -> str:
         return f"nobody was put on trial: {demotion.judgement.reason}"
     if demotion.entry is None:
         return f"version {demotion.champion} stays champion: {demotion.judgement.reason}"
-    serves = f"version {demotion.entry.champion} is champion again" if demotion.entry.champion else "nobody is champion"
-    return f"version {demotion.champion} was demoted, {serves}: {demotion.judgement.reason}"
+    return demoted_in_words(demotion.entry, demotion.judgement.reason)
+
+
+def demoted_in_words(entry: Entry, why: str) -> str:
+    """Who was demoted, and who is champion since."""
+    serves = f"version {entry.champion} is champion again" if entry.champion else "nobody is champion"
+    return f"version {entry.before} was demoted, {serves}: {why}"
 
 
 def findings_table(findings: Sequence[Finding]) -> list[tuple[str, ...]]:

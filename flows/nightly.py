@@ -77,8 +77,8 @@ def _live(workspace: Workspace, night: Night) -> None:
     night.train = night.live("train", lambda: lived(train_flow)(moment))
     if night.train is not None:
         night.promote = night.live("promote", lambda: lived(promote_flow)(moment, NIGHTLY))
-    night.forecast = night.live("forecast", lambda: lived(forecast_flow)(moment))
-    mark_lived(workspace, now, list(night.failed))
+    night.forecast = night.live("forecast", lambda: lived(forecast_flow)(moment, None, NIGHTLY))
+    mark_lived(workspace, now, night.failed)
 
 
 def _ask(workspace: Workspace, night: Night, asked: Promotion, as_of: str | None) -> None:
@@ -89,7 +89,8 @@ def _ask(workspace: Workspace, night: Night, asked: Promotion, as_of: str | None
     failed = dict(night.failed)
     night.promote = night.live("approval", lambda: ask_for_approval(workspace, asked, as_of, COMING)) or asked
     if night.promote.decision.promote:
-        night.forecast = night.live("forecast anew", lambda: lived(forecast_flow)(as_of)) or night.forecast
+        anew = night.live("forecast anew", lambda: lived(forecast_flow)(as_of, None, NIGHTLY))
+        night.forecast = anew or night.forecast
     if not night.promote.awaits_approval:  # the page says that somebody has to answer
         leave_report(workspace, night, present(workspace, as_of))
     leave_page("night", lambda: night_page(night, workspace.settings.server), f"The night of {night.as_of:%Y-%m-%d}")

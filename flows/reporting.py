@@ -1,4 +1,7 @@
-"""The report of a night: the page on the disk, beside the model in MLflow, and a summary on the dashboard."""
+"""The report of a night: the page on the disk, beside the model in MLflow, and a summary on the dashboard.
+
+Between nights the page on the disk follows the forecast.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from flows.findings import demotion_in_words
 from flows.links import shown_link
 from flows.markdown import page, table
 from flows.night import Night
-from flows.report import failed_steps
+from flows.report import demoted, failed_steps, write_report
 from flows.watch import Watch
 from lstm_model.errors import first_line
-from lstm_model.forecasts import Issue
+from lstm_model.forecasts import ForecastStore, Issue
 from lstm_model.forecasts.limits import UNWATCHED
 from lstm_model.registry import attach_report
 from lstm_model.report import Finding, ReportData, from_monitoring, gather, render, state_in_words
@@ -53,6 +56,24 @@ def leave_report(workspace: Workspace, night: Night, now: pd.Timestamp | None = 
     leave_page("report", lambda: report_page(data, shown_at, workspace.settings.server), described)
 
 
+def renew_report(workspace: Workspace, issue: Issue, now: pd.Timestamp) -> None:
+    """Write the page anew with a forecast that went out between nights; whatever goes wrong is a warning.
+
+    What is kept with models and on the dashboard stays the nights'.
+
+    Args:
+        workspace: whose page.
+        issue: what went out; where a later one did already, the page stays as it is.
+        now: the time that the page speaks of.
+    """
+    try:
+        store = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
+        if store.newest_issue()["issued_at"].iloc[0] <= issue.forecast["issued_at"].iloc[0]:
+            write_report(workspace, now, others=_lacking(issue))
+    except Exception as error:  # the forecast is out
+        log.warning("there is no new report: %s", first_line(error), exc_info=True)
+
+
 def _findings(night: Night) -> list[Finding]:
     """What failed in the night, what its monitoring raised, and what its forecast had to do without."""
     watched = [] if night.monitor is None else _watched(night.monitor)
@@ -61,12 +82,11 @@ def _findings(night: Night) -> list[Finding]:
 
 def _watched(watch: Watch) -> list[Finding]:
     """What monitoring raised; of a champion that was demoted, that it was, and not how to be rid of it."""
-    demoted = watch.demotion if watch.demotion is not None and watch.demotion.entry is not None else None
+    settled = watch.demotion if watch.demotion is not None and watch.demotion.entry is not None else None
     raised = from_monitoring(one for one in watch.findings if not watch.is_settled(one))
     faults = [Finding(f"Monitoring failed: {fault}.", "`nightcast monitor` tries again.") for fault in watch.faults]
-    if demoted is not None:
-        words = demotion_in_words(demoted)
-        raised.append(Finding(f"{words[:1].upper()}{words[1:]}.", "“Which model, and why” has the whole story."))
+    if settled is not None:
+        raised.append(demoted(demotion_in_words(settled)))
     return [*raised, *faults]
 
 

@@ -24,29 +24,36 @@ def test_the_sample_starts_with_its_first_night_and_goes_on_by_days(workspace: W
     assert night_to_live(workspace) == present(workspace) == SAMPLE_FIRST_NIGHT
     given = "2013-12-20T23:00Z"
     assert night_to_live(workspace, given) == present(workspace, given) == pd.Timestamp(given)
-    mark_lived(workspace, SAMPLE_FIRST_NIGHT, [])
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, {})
     assert present(workspace) == SAMPLE_FIRST_NIGHT
     assert night_to_live(workspace) == SAMPLE_FIRST_NIGHT + DAY
 
 
 def test_the_sample_ends(workspace: Workspace) -> None:
-    mark_lived(workspace, SAMPLE_END, [])
+    mark_lived(workspace, SAMPLE_END, {})
     assert night_to_live(workspace) == SAMPLE_END
 
 
 def test_a_night_lived_again_does_not_turn_the_playback_back(workspace: Workspace) -> None:
-    mark_lived(workspace, SAMPLE_FIRST_NIGHT + 5 * DAY, [])
-    mark_lived(workspace, SAMPLE_FIRST_NIGHT, [])
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT + 5 * DAY, {})
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, {})
     assert present(workspace) == SAMPLE_FIRST_NIGHT + 5 * DAY
 
 
 def test_a_torn_line_is_no_night_and_spoils_no_other(workspace: Workspace) -> None:
-    mark_lived(workspace, SAMPLE_FIRST_NIGHT, ["train"])
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, {"train": "it burst"})
     with (workspace.state / "nights.jsonl").open("a") as file:
         file.write('\n{"as_of": "2013-12-0')
-    mark_lived(workspace, SAMPLE_FIRST_NIGHT + DAY, [])
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT + DAY, {})
     assert [night.as_of for night in lived_nights(workspace)] == [SAMPLE_FIRST_NIGHT, SAMPLE_FIRST_NIGHT + DAY]
-    assert lived_nights(workspace)[0].failed == ("train",)
+    assert lived_nights(workspace)[0].failed == {"train": "it burst"}
+
+
+def test_a_night_from_before_reasons_were_kept_still_says_what_failed(workspace: Workspace) -> None:
+    workspace.state.mkdir(parents=True)
+    line = '{"as_of": "2013-12-01T23:00:00+00:00", "finished_at": "2013-12-01T23:01:00+00:00", "failed": ["train"]}'
+    (workspace.state / "nights.jsonl").write_text(line)
+    assert lived_nights(workspace)[0].failed == {"train": ""}
 
 
 def test_own_readings_live_by_the_wall_clock(tmp_path: Path) -> None:

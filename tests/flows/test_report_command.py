@@ -30,12 +30,12 @@ from lstm_model.workspace import Workspace
 
 def test_the_command_writes_the_page_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path))
-    mark_lived(Workspace.find(tmp_path, {}), NOW, ["train"])
+    mark_lived(Workspace.find(tmp_path, {}), NOW, {"train": "it burst"})
     answer = CliRunner().invoke(app, ["report"])
     assert answer.exit_code == 0, answer.output
     assert answer.output.strip() == str(tmp_path / "predictions" / "report.html")
     page = (tmp_path / "predictions" / "report.html").read_text(encoding="utf-8")
-    assert "The night's step “train” failed." in page
+    assert "The night's step “train” failed: it burst." in page
     other = CliRunner().invoke(app, ["report", "--out", str(tmp_path / "today.html"), "--as-of", "2024-03-20T00:00Z"])
     assert other.exit_code == 0
     assert "Wed 20 Mar 2024, 00:00 UTC" in (tmp_path / "today.html").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_once_somebody_has_answered_the_report_asks_no_more(
     answered = replace(asked, decision=Decision(approved, "refresh" if approved else "not_approved", "so"))
     reported: list[tuple[Promotion | None, pd.Timestamp | None]] = []
     monkeypatch.setattr("flows.nightly.leave_page", lambda *_: None)
-    monkeypatch.setattr("flows.nightly.lived", lambda _: lambda _: None)
+    monkeypatch.setattr("flows.nightly.lived", lambda _: lambda *_: None)
     monkeypatch.setattr("flows.nightly.leave_report", lambda _, night, now: reported.append((night.promote, now)))
     night = Night(NOW, False, promote=asked)
     for answer in (answered, asked):  # who could not be asked goes on waiting, and the page says so already

@@ -58,7 +58,7 @@ def verified_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store_of(workspace).upsert(readings[~silent])
     issue(workspace, range(20))
     verify_forecasts(workspace, NOW)
-    mark_lived(workspace, NOW, [])
+    mark_lived(workspace, NOW, {})
     return home
 
 
@@ -152,14 +152,14 @@ def test_with_nothing_verified_it_says_when_there_will_be(terminal: CliRunner, t
     assert not list(tmp_path.iterdir())  # looking makes nothing
     workspace = Workspace.find(tmp_path, {})
     issue(workspace, range(1))
-    mark_lived(workspace, FIRST, [])
+    mark_lived(workspace, FIRST, {})
     (line,) = answer(terminal).splitlines()
     assert line.startswith("no forecast is verified yet: the first is for 2013-12-01 01:00 UTC; once the readings")
-    mark_lived(workspace, FIRST + pd.Timedelta("3h"), [])
+    mark_lived(workspace, FIRST + pd.Timedelta("3h"), {})
     (line,) = answer(terminal).splitlines()
     assert line.startswith("no forecast is verified yet: the time of 6 has passed; `nightcast verify`")
     told = json.loads(answer(terminal, "--json"))
     assert (told["missing"], told["waiting"], told["why_nothing"]) == (6, 90, line)
     assert [row["n"] for row in told["groups"]] == [0]
-    mark_lived(workspace, FIRST + pd.Timedelta("9D"), [])
+    mark_lived(workspace, FIRST + pd.Timedelta("9D"), {})
     assert answer(terminal, "--days", "2").startswith("no forecast of the last 2 days is there to verify")
