@@ -3,12 +3,12 @@
     nightcast replay --from 2013-10-01 --to 2013-12-30
     python benchmarks/decay.py --replay replays/2013-10-01_2013-12-30 --json decay.json
 
-Takes the nights of a replay that `nightcast replay` has left (here of the embedded sample). On every seventh of them
-the standing champion is replaced by hand with a copy whose weights carry noise, so many times their own root mean
-square; the following nights are lived again without any new challenger, as where training is broken or pauses: the
-decayed version forecasts, is verified, watched, and put on trial as on any night. Beside it stands what the gate alone
-would have done with that night's challenger. Before that, the replay's own nights are watched: what is raised of
-healthy champions, and what comes of their trials.
+Takes the nights of a replay that `nightcast replay` has left (here of the embedded sample). On every fourteenth of them
+(`--every`) the standing champion is replaced by hand with a copy whose weights carry noise, so many times their own
+root mean square; the following nights are lived again without any new challenger, as where training is broken or
+pauses: the decayed version forecasts, is verified, watched, and meets its predecessor as on any night. Beside it stands
+what the gate alone would have done with that night's challenger. Before that, the replay's own nights are watched: what
+is raised of healthy champions, and what comes of their trials.
 """
 
 from __future__ import annotations
