@@ -177,16 +177,18 @@ class Night:
         if standing.champion is None:
             return Judgement(False, False, "no_champion", "there is no champion")
         try:
-            window = gate_window(self._readings, self._settings, self._night)
+            return self._retry(standing.champion, standing.previous, came, doubtful=doubtful)
         except HistoryTooShort as fault:
             return Judgement(False, False, "no_window", f"nobody can be judged: {fault}")
+
+    def _retry(self, champion: str, previous: str | None, came: pd.Timestamp, *, doubtful: bool) -> Judgement:
+        window = gate_window(self._readings, self._settings, self._night)
 
         def ready(key: str) -> Champion:
             age = self._night - night_of(key)
             return as_champion(partial(self._load, key), age, self._settings.model, window.panel.stations)
 
-        predecessor = None if standing.previous is None else ready(standing.previous).forecaster
-        title = Title(ready(standing.champion), predecessor, came)
+        title = Title(ready(champion), None if previous is None else ready(previous).forecaster, came)
         judgement, _ = try_champion(window, self._readings, title, self._night, self._settings, doubtful=doubtful)
         return judgement
 
