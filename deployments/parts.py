@@ -117,27 +117,33 @@ class Undertaker:
 
 
 class Pulse:
-    """When a server last answered; asked by a thread of its own, so that one that hangs keeps nobody else waiting."""
+    """How many questions a server has left unanswered; asked by a thread, so that one that hangs keeps nobody waiting.
+
+    Questions are counted and not seconds: while we ourselves are stopped, nobody is asked anything.
+    """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._felt = time.monotonic()
-        threading.Thread(target=self._feel, name=f"pulse of {address}", daemon=True).start()
+        self.unanswered = 0
+
+    def begin(self) -> None:
+        """Ask from now on, for as long as we live."""
+        threading.Thread(target=self._feel, name=f"pulse of {self._address}", daemon=True).start()
 
     def restart(self) -> None:
         """It starts anew, and has time to answer."""
-        self._felt = time.monotonic()
+        self.unanswered = 0
 
-    @property
-    def silent_seconds(self) -> float:
-        """So long ago it answered, or started."""
-        return time.monotonic() - self._felt
+    def ask(self) -> None:
+        """Ask once. Our own trouble, such as too many open files, is not the server's, and no reason to fall."""
+        with suppress(Exception):
+            self.unanswered = 0 if answers(self._address, seconds=PULSE_SECONDS) else self.unanswered + 1
 
     def _feel(self) -> None:
         while True:
-            if answers(self._address, seconds=PULSE_SECONDS):
-                self._felt = time.monotonic()
-            time.sleep(PULSE_SECONDS)
+            asked = time.monotonic()
+            self.ask()
+            time.sleep(max(0.0, asked + PULSE_SECONDS - time.monotonic()))
 
 
 class Part:

@@ -27,8 +27,8 @@ from lstm_model.errors import NightcastError
 _READY_SECONDS = 120.0
 _PLANNED_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
-_HANGS_SECONDS = 600.0
-"""A server that answers nothing for so long hangs. A busy machine is no reason: each question waits ten seconds."""
+_HANGS_AFTER = 60
+"""A server that leaves so many questions in a row unanswered, one every ten seconds, hangs."""
 _OPEN_TRACKING = (
     "from lstm_model.registry import open_tracking; from lstm_model.workspace import Workspace; "
     "open_tracking(Workspace.find())"
@@ -109,7 +109,7 @@ class Plan:
 
 
 class Supervisor:
-    """Starts the parts in their order, and again when they die or hang."""
+    """Starts the parts in their order, and again those that die, and servers that hang."""
 
     def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
         self._plan, self._say = plan, say
@@ -167,6 +167,8 @@ class Supervisor:
         self._until(self._deployments_are_served, self._serving)
         addresses = {self._server: self._plan.api, self._ui: self._plan.mlflow}
         self._pulses = {part.name: Pulse(addresses[part]) for part in self._parts if part in addresses}
+        for pulse in self._pulses.values():
+            pulse.begin()
         self._is_ready = True
 
     def tell_where(self) -> None:
@@ -190,7 +192,7 @@ class Supervisor:
         self._held.clear()
 
     def look_after(self) -> None:
-        """Start again what dies or hangs, until told to stop.
+        """Start again what dies, and a server that hangs, until told to stop.
 
         Raises:
             NightcastError: a part dies again and again.
@@ -206,7 +208,7 @@ class Supervisor:
                 elif not part.alive:
                     self._bury(part)
                 elif self._hangs(part):
-                    self._say(f"{part.name} has answered nothing for {_HANGS_SECONDS / 60:.0f} min; it is ended")
+                    self._say(f"{part.name} has left {_HANGS_AFTER} questions in a row unanswered; it is ended")
                     self._bury(part)
 
     def stop(self) -> None:
@@ -228,7 +230,7 @@ class Supervisor:
 
     def _hangs(self, part: Part) -> bool:
         pulse = self._pulses.get(part.name)
-        return pulse is not None and pulse.silent_seconds > _HANGS_SECONDS
+        return pulse is not None and pulse.unanswered >= _HANGS_AFTER
 
     def _begin(self, part: Part) -> None:
         if part.name in self._pulses:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployments import parts
-from deployments.parts import Deaths, Part, Repetitions, Undertaker, reason_in, rotating_log, worth_telling
+from deployments.parts import Deaths, Part, Pulse, Repetitions, Undertaker, reason_in, rotating_log, worth_telling
 from flows.processes import command_of, processes
 
 
@@ -125,3 +125,22 @@ def test_a_part_is_stopped_with_its_children(part: Part) -> None:
 def test_the_undertaker_ends_what_is_left_when_its_master_is_gone(part: Part) -> None:
     part._undertaker.dismiss()  # all that it sees of a death: the pipe closes
     until(lambda: command_of(part.pid) == "" and members(part.pid) == [])
+
+
+def test_a_pulse_counts_questions_unanswered_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool | Exception] = [False, False, OSError("too many open files"), False, True, False]
+
+    def answers(address: str, *, seconds: float) -> bool:
+        answer = told.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(parts, "answers", answers)
+    pulse, counted = Pulse("http://127.0.0.1:4200/api"), []
+    while told:
+        pulse.ask()
+        counted.append(pulse.unanswered)
+    assert counted == [1, 2, 2, 3, 0, 1]
+    pulse.restart()
+    assert pulse.unanswered == 0
