@@ -1,6 +1,7 @@
 """The step of a night that looks at what was verified and what came in, tells what is new, and acts on it.
 
-No flow of its own: it takes a second, leaves its page with the night's run, and whatever goes wrong in it is a warning.
+No flow of its own: it holds a trial or two like the gate's, leaves its page with the night's run, and whatever goes
+wrong in it is a warning.
 """
 
 from __future__ import annotations
@@ -44,8 +45,6 @@ def watch_over(workspace: Workspace, now: pd.Timestamp) -> Watch:
 
 def _on_trial(workspace: Workspace, now: pd.Timestamp, findings: tuple[Finding, ...]) -> Demotion | None:
     """What comes of the champion: it meets its predecessor, and the baselines too if its skill is too low."""
-    if not workspace.settings.monitor.demote:
-        return None
     doubt = doubt_of(findings)
     if (fault := why_no_trial(findings)) is not None:
         return None if doubt is None else Demotion(Judgement(False, False, "drift", fault), doubt.version)

@@ -380,15 +380,14 @@ class LateRule(RuleSettings):
 
 
 class MonitorSettings(Section):
-    """`[monitor]`: what is watched every night, and whether a champion that verifiably loses is demoted."""
+    """`[monitor]`: what is watched every night, and whether a champion that loses is demoted."""
 
-    demote: bool = Field(True, description="demote a champion that verifiably loses; false: only tell")
+    demote: bool = Field(True, description="demote a champion that loses; false: only tell")
     predecessor_nights: Annotated[int, Field(ge=1, le=14)] = Field(
         3, description="nights in a row on which the gate must find the predecessor significantly better"
     )
     significance: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.01,
-        description="level of the trial against baselines; stricter than the gate's, for it comes every night",
+        0.01, description="level of the trial against baselines; stricter than the gate's, for it comes again and again"
     )
     skill: SkillRule = SkillRule()
     calibration: CalibrationRule = CalibrationRule()

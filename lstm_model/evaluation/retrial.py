@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 
 import pandas as pd
 
-from lstm_model.evaluation.gate import CHALLENGER, CHAMPION, Evidence, against_baselines, decide, untrusted
+from lstm_model.errors import HistoryTooShort
+from lstm_model.evaluation.gate import CHALLENGER, CHAMPION, Decision, Evidence, against_baselines, decide, untrusted
 from lstm_model.evaluation.trial import Champion, Window, gate_window, hold_trial
 from lstm_model.network import Forecaster
 from lstm_model.settings import GateSettings, Settings
@@ -43,12 +44,16 @@ class Title:
     """Who is champion, and who may be instead.
 
     champion: who holds the title. predecessor: who held it before, None where nobody did that can serve.
-    came: the night in which the champion came; None where it is too early for its predecessor to be a rival again.
+    came: the night in which the champion came, after which it meets its predecessor; None where nobody knows.
     """
 
     champion: Champion
     predecessor: Forecaster | None
     came: pd.Timestamp | None
+
+    def meets_on(self, night: pd.Timestamp) -> bool:
+        """Whether there is somebody to meet, and the champion has come before that night."""
+        return self.predecessor is not None and self.came is not None and night - self.came > _SAME_NIGHT
 
 
 def try_champion(
@@ -66,21 +71,16 @@ def try_champion(
 
     Returns:
         The judgement, and tonight's evidence; None where nothing was compared.
-
-    Raises:
-        HistoryTooShort: too little was known on a night before.
     """
-    horizon, met = settings.model.horizon, None
     if title.champion.forecaster is None:  # the forecast has stepped down already, and the next fit challenger follows
         return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({title.champion.fault})"), None
-    if title.predecessor is not None and title.came is not None:
-        nights = chain([(now, window)], _nights_before(readings, settings, now, title.came))
-        needed = settings.monitor.predecessor_nights
-        met = _meet_predecessor(nights, needed, title.champion, title.predecessor, horizon, settings.gate)
+    met = _meet_predecessor(window, readings, title, now, settings) if title.meets_on(now) else None
     if doubtful and (met is None or not met[0].demote):
-        level = settings.monitor.significance
-        return _retry_champion(window, title.champion, title.predecessor, now, horizon, settings.gate, level)
-    return met or (Judgement(False, False, NO_BETTER, "there is no predecessor to meet"), None)
+        tried = _retry_champion(window, title.champion, title.predecessor, now, settings)
+        begins_to_lose = met is not None and met[0].rule != NO_BETTER
+        return met if met is not None and begins_to_lose and not tried[0].demote else tried
+    why = "there is no predecessor to meet" if title.predecessor is None else "it is too early to meet its predecessor"
+    return met or (Judgement(False, False, NO_BETTER, why), None)
 
 
 # ── against its predecessor ────────────────────────────────────────────────────────────────────────────────────
@@ -92,26 +92,27 @@ def _nights_before(
     """The nights between the one in which a champion came and tonight, the newest first, each with its own window."""
     night = now - _DAY
     while night - came > _SAME_NIGHT:
-        yield night, gate_window(readings[readings["observed_at"] <= night], settings, night)
+        try:
+            window = gate_window(readings[readings["observed_at"] <= night], settings, night)
+        except HistoryTooShort:
+            return
+        yield night, window
         night -= _DAY
 
 
 def _meet_predecessor(
-    nights: Iterable[tuple[pd.Timestamp, Window]],
-    needed: int,
-    champion: Champion,
-    predecessor: Forecaster,
-    horizon: int,
-    settings: GateSettings,
+    window: Window, readings: pd.DataFrame, title: Title, now: pd.Timestamp, settings: Settings
 ) -> tuple[Judgement, Evidence]:
     """Hold the gate's trial with the predecessor as challenger, tonight and, while it wins, on the nights before."""
-    met = []
-    for night, window in islice(nights, needed):
-        evidence, _ = hold_trial(window, predecessor, champion, night, horizon)
+    assert title.predecessor is not None and title.came is not None
+    met, needed = [], settings.monitor.predecessor_nights
+    nights = chain([(now, window)], _nights_before(readings, settings, now, title.came))
+    for night, then in islice(nights, needed):
+        evidence, _ = hold_trial(then, title.predecessor, title.champion, night, settings.model.horizon)
         met.append(evidence)
-        if decide(evidence, settings).rule != _BETTER:
+        if decide(evidence, settings.gate).rule != _BETTER:
             break
-    return judge_meetings(met, needed, settings), met[0]
+    return judge_meetings(met, needed, settings.gate), met[0]
 
 
 def judge_meetings(met: Sequence[Evidence], needed: int, settings: GateSettings) -> Judgement:
@@ -127,12 +128,8 @@ def judge_meetings(met: Sequence[Evidence], needed: int, settings: GateSettings)
     verdicts, tonight = [decide(evidence, settings) for evidence in met], met[0]
     confidence = 1 - tonight.confidence_worse.get(CHAMPION, math.nan)
     won = sum(1 for _ in takewhile(lambda verdict: verdict.rule == _BETTER, verdicts))
-    if not won and not confidence > 1 - settings.significance:
-        why = f"its predecessor is not significantly better (confidence {confidence:.2f})"
-        return Judgement(False, False, NO_BETTER, why)
     if not won:
-        why = f"its predecessor is better, but the gate would not have it: {verdicts[0].reason}"
-        return Judgement(False, False, NO_BETTER, why)
+        return Judgement(False, False, NO_BETTER, _no_better(confidence, verdicts[0], settings))
     reason = (
         f"CRPS {tonight.crps[CHAMPION]:.3f} °C against its predecessor's {tonight.crps[CHALLENGER]:.3f}: significantly "
         f"worse (confidence {confidence:.2f}), {won} of {needed} nights in a row"
@@ -140,29 +137,31 @@ def judge_meetings(met: Sequence[Evidence], needed: int, settings: GateSettings)
     return Judgement(won == needed, won == needed, "worse_than_previous", reason)
 
 
+def _no_better(confidence: float, verdict: Decision, settings: GateSettings) -> str:
+    if math.isnan(confidence):
+        return f"it cannot be compared with its predecessor: {verdict.reason}"
+    if confidence > 1 - settings.significance:
+        return f"its predecessor is better, but the gate would not have it: {verdict.reason}"
+    return f"its predecessor is not significantly better (confidence {confidence:.2f})"
+
+
 # ── against the baselines ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def _retry_champion(
-    window: Window,
-    champion: Champion,
-    predecessor: Forecaster | None,
-    now: pd.Timestamp,
-    horizon: int,
-    settings: GateSettings,
-    significance: float,
+    window: Window, champion: Champion, predecessor: Forecaster | None, now: pd.Timestamp, settings: Settings
 ) -> tuple[Judgement, Evidence]:
     """Hold the gate's trial with the predecessor as challenger, to see whether it is fit in the champion's place."""
     assert champion.forecaster is not None
     doubted = CHALLENGER if predecessor is None else CHAMPION
     rival, standing = (champion.forecaster, None) if predecessor is None else (predecessor, champion)
-    evidence, backtest = hold_trial(window, rival, standing, now, horizon)
+    evidence, backtest = hold_trial(window, rival, standing, now, settings.model.horizon)
     if predecessor is not None and not evidence.challenger_finite:  # it could not serve, so it is no rival
-        return _retry_champion(window, champion, None, now, horizon, settings, significance)
+        return _retry_champion(window, champion, None, now, settings)
     if doubted not in backtest.forecasts:
         return Judgement(False, False, "champion_unusable", "the champion has no finite forecast to judge"), evidence
     worse = {name: backtest.confidence_worse(doubted, name) for name in LADDER}
-    return judge_champion(evidence, doubted, worse, settings, significance), evidence
+    return judge_champion(evidence, doubted, worse, settings.gate, settings.monitor.significance), evidence
 
 
 def judge_champion(

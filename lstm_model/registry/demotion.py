@@ -63,9 +63,9 @@ def demote_champion(
 ) -> Demotion:
     """Let the champion meet its predecessor; one that verified badly stands trial against the baselines, too.
 
-    If it loses, its predecessor is champion again if it is fit; else nobody is, and the forecast steps down to a
-    baseline. The predecessor must be able to forecast from tonight's readings. A version that was demoted stands by
-    nowhere: only `nightcast rollback` brings it back.
+    If it loses, and `[monitor] demote` allows it, its predecessor is champion again if it is fit; else nobody is, and
+    the forecast steps down to a baseline. The predecessor must be able to forecast from tonight's readings. A version
+    that was demoted stands by nowhere: only `nightcast rollback` brings it back.
 
     Args:
         workspace: whose champion.
@@ -96,7 +96,7 @@ def demote_champion(
             judgement, evidence = _judge(workspace, now, promotions, champion, before, doubtful=doubt is not None)
         except (HistoryTooShort, SettingsError) as fault:
             return _stays(champion.version, "no_window", f"nobody can be judged: {fault}")
-        if not judgement.demote or evidence is None:
+        if not judgement.demote or evidence is None or not workspace.settings.monitor.demote:
             log.info("version %s stays champion: %s", champion.version, judgement.reason)
             return Demotion(judgement, champion.version)
         to = before.version if judgement.to_predecessor and before is not None else None
@@ -130,19 +130,19 @@ def _judge(
     load = partial(load_forecaster, champion, now)
     holder = as_champion(load, age, settings.model, stations, verified_crps(champion))
     rival = None if before is None else _rival(workspace, before, now, stations)
-    title = Title(holder, rival, _came(promotions, champion, window.origins[0]))
+    title = Title(holder, rival, _came(promotions, champion, settings.gate.window_days))
     return try_champion(window, readings, title, now, settings, doubtful=doubtful)
 
 
-def _came(promotions: PromotionLog, champion: Version, opens: pd.Timestamp) -> pd.Timestamp | None:
-    """The night in which a champion came; None where a person put it back since the gate's window opens.
+def _came(promotions: PromotionLog, champion: Version, window_days: int) -> pd.Timestamp | None:
+    """The night in which a champion came; None where the log does not tell, as when somebody moved the alias.
 
-    Who did that knew what the days before had shown, so that only newer ones tell against it.
+    Who put it back by hand knew what the days before had shown, so that one comes once the gate's window lies behind.
     """
     last = promotions.last()
     if last is None or last.champion != champion.version:
-        return champion.lived_at
-    return None if last.action == ROLLBACK and last.as_of > opens else last.as_of
+        return None
+    return last.as_of + pd.Timedelta(days=window_days if last.action == ROLLBACK else 0)
 
 
 def _rival(workspace: Workspace, version: Version, now: pd.Timestamp, stations: tuple[str, ...]) -> Forecaster | None:

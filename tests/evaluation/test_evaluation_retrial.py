@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 import pytest
 
-from lstm_model.evaluation import Evidence
+from lstm_model.evaluation import NO_BETTER, Champion, Evidence, Judgement, Title, retrial, try_champion
 from lstm_model.evaluation.retrial import judge_champion, judge_meetings
-from lstm_model.settings import GateSettings
+from lstm_model.settings import GateSettings, Settings
 
 SETTINGS = GateSettings()
 CRPS = {
@@ -89,7 +91,12 @@ BETTER, EQUAL = confident(champion=0.02), confident(champion=0.3)
         ([EQUAL, BETTER, BETTER], False, "predecessor_no_better", "not significantly better (confidence 0.70)"),
         ([replace(BETTER, level_jump=1.5)] * 3, False, "predecessor_no_better", "the window cannot be trusted"),
         ([replace(BETTER, crps=CRPS | {"challenger": 2.1})] * 3, False, "predecessor_no_better", "would not have it"),
-        ([replace(TRIAL, confidence_worse={})] * 3, False, "predecessor_no_better", "confidence nan"),
+        (
+            [replace(TRIAL, confidence_worse={})] * 3,
+            False,
+            "predecessor_no_better",
+            "cannot be compared with its predecessor: ",
+        ),
     ],
 )
 def test_only_a_predecessor_that_wins_night_after_night_comes_back(
@@ -98,3 +105,47 @@ def test_only_a_predecessor_that_wins_night_after_night_comes_back(
     found = judge_meetings(met, 3, SETTINGS)
     assert (found.demote, found.to_predecessor, found.rule) == (demote, demote, rule)
     assert told in found.reason
+
+
+@pytest.mark.parametrize(
+    ("met", "tried", "doubtful", "told"),
+    [
+        ("loses", "not_proven", True, "worse_than_previous"),  # it has begun to lose, and a person is to hear of that
+        ("loses", "goes", True, "worse_than_damped_anomaly"),
+        ("holds", "not_proven", True, "not_proven"),
+        ("goes", "not_proven", True, "worse_than_previous"),
+        ("holds", "goes", False, "predecessor_no_better"),  # nobody doubts it, so that no baseline is asked
+    ],
+)
+def test_a_doubted_champion_is_told_what_matters_most(
+    monkeypatch: pytest.MonkeyPatch, met: str, tried: str, doubtful: bool, told: str
+) -> None:
+    judgements = {
+        "loses": Judgement(False, False, "worse_than_previous", "1 of 3"),
+        "goes": Judgement(True, True, "worse_than_previous", "3 of 3"),
+        "holds": Judgement(False, False, NO_BETTER, "no better"),
+    }
+    baselines = {
+        "goes": Judgement(True, False, "worse_than_damped_anomaly", "proven"),
+        "not_proven": Judgement(False, False, "not_proven", "nothing"),
+    }
+    monkeypatch.setattr(retrial, "_meet_predecessor", lambda *_: (judgements[met], TRIAL))
+    monkeypatch.setattr(retrial, "_retry_champion", lambda *_: (baselines[tried], TRIAL))
+    night = pd.Timestamp("2024-03-20", tz="UTC")
+    model: Any = object()
+    title = Title(Champion(model, pd.Timedelta("9D")), model, night - pd.Timedelta("3D"))
+    nothing: Any = None
+    judgement, _ = try_champion(nothing, nothing, title, night, Settings(), doubtful=doubtful)
+    assert judgement.rule == told
+
+
+@pytest.mark.parametrize(
+    ("before", "meets"), [("0h", False), ("12h", False), ("23h", True), ("9D", True), ("-1D", False)]
+)
+def test_a_champion_meets_nobody_in_the_night_in_which_it_came(before: str, meets: bool) -> None:
+    night = pd.Timestamp("2024-03-20", tz="UTC")
+    model: Any = object()
+    champion = Champion(model, pd.Timedelta("9D"))
+    assert Title(champion, model, night - pd.Timedelta(before)).meets_on(night) is meets
+    assert not Title(champion, None, night - pd.Timedelta(before)).meets_on(night)
+    assert not Title(champion, model, None).meets_on(night)

@@ -128,8 +128,32 @@ def test_who_was_put_back_by_hand_meets_its_predecessor_on_newer_days_alone(prom
     assert aliases(promoted) == {"champion": "2", "previous": "1"}
     window = promoted.settings.gate.window_days
     early, late = meet(promoted, nights[3 + window - 1]), meet(promoted, nights[3 + window + 1])
-    assert (early.entry, early.judgement.reason) == (None, "there is no predecessor to meet")
+    assert (early.entry, early.judgement.reason) == (None, "it is too early to meet its predecessor")
     assert late.judgement.rule == "worse_than_previous", "the gate's window lies behind it by now"
+    assert late.judgement.reason.endswith("1 of 3 nights in a row"), "and no night before that counts"
+
+
+def test_whose_alias_somebody_moved_meets_nobody(promoted: Workspace) -> None:
+    decay(promoted, "2", strength=3)
+    nights, entries = bring_days(promoted, 5), PromotionLog(promoted)
+    entry = entries.entries()[0]
+    assert (entry.before, entry.champion) == (None, "1")
+    (promoted.mlruns / "promotions.jsonl").unlink()
+    entries.append(entry)
+    open_tracking(promoted).set_registered_model_tag(MODEL, "last_promotion", entry.name)
+    assert meet(promoted, nights[4]).judgement.reason == "it is too early to meet its predecessor"
+    assert aliases(promoted) == {"champion": "2", "previous": "1"}
+
+
+def test_where_people_decide_nobody_goes_and_they_are_told(promoted: Workspace) -> None:
+    decay(promoted, "2", strength=3)
+    night = bring_days(promoted, 4)[3]
+    file = promoted.home / "nightcast.toml"
+    file.write_text(f"{file.read_text()}\n[monitor]\ndemote = false\n")
+    outcome = meet(Workspace.find(promoted.home, {}), night)
+    assert (outcome.entry, outcome.judgement.rule) == (None, "worse_than_previous")
+    assert outcome.judgement.reason.endswith("3 of 3 nights in a row")
+    assert aliases(promoted) == {"champion": "2", "previous": "1"}
 
 
 def test_where_nobody_can_be_judged_nobody_goes(promoted: Workspace) -> None:
