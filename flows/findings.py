@@ -45,7 +45,7 @@ def demotion_in_words(demotion: Demotion) -> str:
 
 def demoted_in_words(entry: Entry, why: str) -> str:
     """Who was demoted, and who is champion since."""
-    serves = f"version {entry.champion} is champion again" if entry.champion else "nobody is champion"
+    serves = f"version {entry.champion} took its place" if entry.champion else "nobody took its place"
     return f"version {entry.before} was demoted, {serves}: {why}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ from flows.findings import demoted_in_words
 from lstm_model.errors import first_line
 from lstm_model.monitoring import monitor
 from lstm_model.registry import PromotionLog
-from lstm_model.registry.promotion_log import DEMOTE
+from lstm_model.registry.promotion_log import DEMOTE, ROLLBACK
 from lstm_model.report import Finding, from_monitoring, gather, render
 from lstm_model.whole import write_text_whole
 from lstm_model.workspace import Workspace
@@ -39,14 +40,14 @@ def write_report(
 
 
 def _last_night(workspace: Workspace) -> list[Finding]:
-    """What failed in it, and the champion that it demoted, unless somebody changed the champion since."""
+    """What failed in it, and the champion that it demoted, unless a person changed the champion since."""
     nights = lived_nights(workspace)
     if not nights:
         return []
-    found, last = failed_steps(nights[-1].failed), PromotionLog(workspace).last()
-    if last is not None and (last.action, last.as_of) == (DEMOTE, nights[-1].as_of):
-        found.append(demoted(demoted_in_words(last, last.why)))
-    return found
+    newest_first = reversed(PromotionLog(workspace).entries())
+    its_own = takewhile(lambda one: one.as_of == nights[-1].as_of and one.action != ROLLBACK, newest_first)
+    gone = [demoted(demoted_in_words(one, one.why)) for one in its_own if one.action == DEMOTE]
+    return [*failed_steps(nights[-1].failed), *gone]
 
 
 def _watched(workspace: Workspace, now: pd.Timestamp) -> list[Finding]:

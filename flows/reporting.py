@@ -38,10 +38,12 @@ def leave_report(workspace: Workspace, night: Night, now: pd.Timestamp | None = 
     Args:
         workspace: whose night.
         night: what it did.
-        now: the time that the report speaks of, where that is later than the night.
+        now: the time that the report speaks of, where that is later than the night. A forecast that went out after
+            the night's, while that was still at work, is later, too.
     """
     try:
-        data = gather(workspace, now or night.as_of, wall_clock(), _findings(night))
+        at = max(night.as_of, *filter(None, (now, _last_issued(workspace))))
+        data = gather(workspace, at, wall_clock(), _findings(night))
         text = render(data)
         write_text_whole(workspace.report, text)
     except Exception as error:
@@ -67,11 +69,16 @@ def renew_report(workspace: Workspace, issue: Issue, now: pd.Timestamp) -> None:
         now: the time that the page speaks of.
     """
     try:
-        store = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest)
-        if store.newest_issue()["issued_at"].iloc[0] <= issue.forecast["issued_at"].iloc[0]:
+        if _last_issued(workspace) == issue.forecast["issued_at"].iloc[0]:
             write_report(workspace, now, others=_lacking(issue))
     except Exception as error:  # the forecast is out
         log.warning("there is no new report: %s", first_line(error), exc_info=True)
+
+
+def _last_issued(workspace: Workspace) -> pd.Timestamp | None:
+    """The origin of the newest forecast; None while there is none."""
+    issued = ForecastStore(workspace.forecasts, workspace.scores, workspace.latest).newest_issue()["issued_at"]
+    return None if issued.empty else pd.Timestamp(issued.iloc[0])
 
 
 def _findings(night: Night) -> list[Finding]:

@@ -61,7 +61,7 @@ def test_nobody_is_advised_to_bring_a_demoted_champion_back() -> None:
         (Demotion(judged, "7"), "Skill: `nightcast rollback` helps."),
         (
             Demotion(judged, "7", entry),
-            "Version 7 was demoted, version 6 is champion again: significantly worse.",
+            "Version 7 was demoted, version 6 took its place: significantly worse.",
         ),
     ):
         (told,) = _findings(Night(NOW, False, monitor=Watch((doubt,), demotion)))

@@ -18,7 +18,7 @@ from flows.clock import mark_lived
 from flows.events import NIGHTLY
 from flows.forecast import forecast_flow
 from flows.night import Night
-from flows.reporting import renew_report
+from flows.reporting import leave_report, renew_report
 from lstm_model.forecasts import Issue
 from lstm_model.registry import Entry, PromotionLog, open_tracking
 from lstm_model.workspace import Workspace
@@ -90,13 +90,25 @@ def test_it_goes_on_telling_what_the_night_told(home: Workspace, forecast: Forec
     demotion = Entry(night, night, NIGHTLY, "demote", "7", "6", "skill", "verified skill -40%")
     log.append(demotion)
     issue = forecast(NOW)
+    log.append(Entry(night, night, NIGHTLY, "promote", "6", "8", "refresh", "fresh beats stale"))
+    renew_report(home, issue, NOW)
     told = page(home)
     assert "The night's step “train” failed: it burst." in told
-    assert "Version 7 was demoted, version 6 is champion again: verified skill -40%." in told
+    assert "Version 7 was demoted, version 6 took its place: verified skill -40%." in told
     log.append(replace(demotion, action="rollback", before="6", champion="7"))
     renew_report(home, replace(issue, faults=("champion (version 7) cannot serve: it is gone",)), NOW)
     assert "was demoted, " not in page(home)
     assert "The forecast went out, but champion (version 7) cannot serve: it is gone." in page(home)
+
+
+def test_a_night_that_ends_after_a_later_forecast_speaks_of_that(
+    home: Workspace, forecast: Forecast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.reporting.leave_page", lambda *_: None)
+    forecast(NOW - 6 * HOUR, who=NIGHTLY)
+    forecast(NOW)
+    leave_report(home, Night(NOW - 6 * HOUR, False))
+    assert "Wed 20 Mar 2024, 00:00 UTC" in page(home)
 
 
 def test_another_night_s_demotion_is_no_news(home: Workspace, forecast: Forecast) -> None:

@@ -61,7 +61,7 @@ def test_a_demotion_says_who_serves_and_how_to_undo_it() -> None:
 def test_the_summary_says_what_needs_a_person() -> None:
     assert watch_in_words(Watch()) == "nothing that needs a person"
     watch = Watch((RAISED,), Demotion(JUDGED, "7", ENTRY))
-    demoted = "version 7 was demoted, nobody is champion: significantly worse (confidence 0.99)"
+    demoted = "version 7 was demoted, nobody took its place: significantly worse (confidence 0.99)"
     assert watch_in_words(watch) == demoted, "and not what to do about it"
     assert f"| skill | champion | -40% | -20% | 3 of 4 | {demoted} |" in findings_page(watch)
     assert watch_in_words(Watch((RAISED,))) == "skill: the champion loses"
