@@ -132,6 +132,9 @@ class _Sending:
                 return
             try:
                 self._send(message)
+            except OSError as error:  # before ValueError, which a certificate that nobody vouches for is as well
+                self._fault = self._in_words(error)
+                return
             except (_NotThisOne, ValueError, TypeError) as error:  # what it says cannot be sent, or is not taken
                 self._refused[message.id] = self._in_words(error)
                 continue

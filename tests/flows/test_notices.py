@@ -68,11 +68,17 @@ def test_a_webhook_gets_the_sentence_and_the_payload(hook: Webhook) -> None:
 def test_a_mail_server_that_cannot_prove_who_it_is_gets_no_password(mail: MailServer, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(tmp_path / "mail.pem"))
+    asked: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
     mail.socket = context.wrap_socket(mail.socket, server_side=True)
     server = f"smtps://ada:${{MAIL_PASSWORD}}@localhost:{mail.port}"
-    (fault,) = tell(smtp=server, to=["ada@attic.example"], environment={"MAIL_PASSWORD": "p@ss/w"})
-    assert "certificate verify failed" in fault
+    named = NotifySettings(smtp=server, to=["ada@attic.example"])
+    two = [*messages_of(named, FAILED, AT), *messages_of(named, FAILED, AT)]
+    left = send(named, two, AT, "attic", {"MAIL_PASSWORD": "p@ss/w"})
+    assert [message for message, _ in left] == two
+    assert all("certificate verify failed" in fault for _, fault in left)
     assert mail.logins == []
+    assert asked == ["localhost"]  # another message would fare no better
 
 
 def self_signed(file: Path) -> Path:
