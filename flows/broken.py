@@ -1,4 +1,8 @@
-"""Sources that an ingest cannot read: told when they begin to fail, and again only once they were read meanwhile."""
+"""Sources that an ingest cannot read: told when they begin to fail, and again only once they were read meanwhile.
+
+A night tells of its failed steps itself, but at its end, which it may not live to see, and to whom asked for that. So
+what it finds broken does not count as told, and the next ingest between nights tells it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ _ALL = ""
 
 @contextmanager
 def failure_told(workspace: Workspace, source: str | None, now: pd.Timestamp, *, by_night: bool) -> Iterator[None]:
-    """Tell people where the ingest in this block fails and the one before did not, and remember it until it works.
+    """Tell people where the ingest in this block fails and none has told so, and remember it until it works.
 
     Args:
         workspace: whose ingest.
@@ -41,16 +45,19 @@ def failure_told(workspace: Workspace, source: str | None, now: pd.Timestamp, *,
             broken = set(error.sources if isinstance(error, NightcastError) else ()) or {_ALL}
             if not by_night and (fresh := broken - _standing(workspace)):
                 announce(workspace, ingest_failed(sorted(fresh - {_ALL}), first_line(error), now))
-            _note(workspace, asked, broken)
+            _note(workspace, asked, broken, told=not by_night)
         raise
-    _note(workspace, asked, set())
+    _note(workspace, asked, set(), told=False)
 
 
-def _note(workspace: Workspace, asked: Collection[str], broken: set[str]) -> None:
-    """Remember what fails; told first and noted then, so that a kill in between tells it twice, never not at all."""
+def _note(workspace: Workspace, asked: Collection[str], broken: set[str], *, told: bool) -> None:
+    """Forget what was read, and remember what fails if it was told.
+
+    It is told first and noted then, so that a kill in between tells it twice, never not at all.
+    """
     before = _standing(workspace)
     read = set() if _ALL in broken else {*asked, _ALL} - broken
-    after = ((before - read) | broken) & {*workspace.settings.sources, _ALL}
+    after = ((before - read) | (broken if told else set())) & {*workspace.settings.sources, _ALL}
     if after == before:
         return
     try:
@@ -60,7 +67,7 @@ def _note(workspace: Workspace, asked: Collection[str], broken: set[str]) -> Non
 
 
 def _standing(workspace: Workspace) -> set[str]:
-    """What failed when it was last read; a file that says nothing that makes sense says nothing."""
+    """What was told to fail, and not read since; a file that says nothing that makes sense says nothing."""
     try:
         return set(map(str, json.loads(_file(workspace).read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError):

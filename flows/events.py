@@ -258,17 +258,17 @@ def of_crash(run: str, why: str) -> Event:
 
 
 def ingest_failed(sources: Sequence[str], why: str, as_of: pd.Timestamp) -> Event:
-    """An ingest between nights that failed, and did not before.
+    """An ingest between nights that failed, of which none has told since it worked.
 
     Args:
-        sources: those that could not be read and could be before; empty: it failed whatever its sources hold.
+        sources: those that could not be read and were not told of yet; empty: it failed whatever its sources hold.
         why: the reason, also of what failed before.
         as_of: the time it lived.
     """
     kept = " What other sources brought is kept." if sources else ""
     sentence = (
-        f"The ingest of {as_of:%Y-%m-%d %H:%M} UTC failed: {why.rstrip('.')}.{kept} Every ingest tries again; you are "
-        "not told again until it has worked. `nightcast check SOURCE` shows what a source would bring now."
+        f"The ingest of {as_of:%Y-%m-%d %H:%M} UTC failed: {why.rstrip('.')}.{kept} Every ingest tries again; "
+        "none tells you of it again until it has worked. `nightcast check SOURCE` shows what a source would bring now."
     )
     payload = {"as_of": as_of.isoformat(), "sources": list(sources), "why": why}
     return Event("ingest", {"prefect.resource.id": "nightcast.ingest"}, sentence, payload)

@@ -1,4 +1,4 @@
-"""An ingest that fails is told once, until it has worked: by the night where it is the night's, else by itself."""
+"""An ingest between nights that fails is told once, until it has worked; a night's own tells nothing."""
 
 from __future__ import annotations
 
@@ -64,15 +64,35 @@ def test_what_is_told_says_what_failed_and_what_happens_now(home: Home) -> None:
     (event,) = home.told
     assert event.name == NAMES["ingest"] == "nightcast.ingest.failed"
     assert event.sentence.startswith("The ingest of 2024-03-20 05:05 UTC failed: source 'attic': no file at ")
-    assert "What other sources brought is kept. Every ingest tries again; you are not told again" in event.sentence
+    assert "What other sources brought is kept. Every ingest tries again; none tells you of it again" in event.sentence
     assert event.payload["as_of"] == "2024-03-20T05:05:00+00:00" and "attic.csv" in event.payload["why"]
 
 
-def test_what_a_night_tells_is_not_told_by_its_ingest_nor_by_the_next(home: Home) -> None:
+def test_what_breaks_in_a_night_is_told_by_the_next_ingest_even_if_the_night_was_killed(home: Home) -> None:
     assert home.ingest("cellar", who=NIGHTLY) == []
-    assert home.ingest("cellar") == []
-    assert home.ingest("attic", "cellar") == home.ingest("attic", "cellar", who=NIGHTLY) == []
     assert home.ingest("cellar") == [["attic"]]
+    assert home.ingest("cellar", who=NIGHTLY) == home.ingest("cellar") == []
+    assert home.ingest(who=NIGHTLY) == []
+    assert home.ingest() == [["cellar"]]
+
+
+def test_what_a_night_read_again_is_told_when_it_breaks_again(home: Home) -> None:
+    assert home.ingest("cellar") == [["attic"]]
+    assert home.ingest("attic", "cellar", who=NIGHTLY) == []
+    assert home.ingest("cellar") == [["attic"]]
+    assert home.ingest("attic", who=NIGHTLY) == []
+    assert home.ingest("cellar") == [["attic"]]
+
+
+def test_a_night_that_reads_nothing_forgets_nothing(home: Home) -> None:
+    assert home.ingest("cellar") == [["attic"]]
+    stations = home.workspace.home / "data" / "stations.csv"
+    stations.parent.mkdir(exist_ok=True)
+    stations.write_text("station_id,limit_above_c\nroof,warm\n")
+    assert home.ingest("cellar", who=NIGHTLY) == []
+    assert home.ingest("cellar") == [[]]
+    stations.unlink()
+    assert home.ingest("cellar") == []
 
 
 def test_one_source_alone_says_nothing_of_the_others(home: Home) -> None:
