@@ -19,13 +19,20 @@ from uuid import uuid4
 import httpx
 
 from flows.events import Event
-from flows.outbox import Message
+from flows.outbox import BUSY, Message, Outbox
 from lstm_model.errors import NightcastError, SettingsError, first_line
 from lstm_model.loopback import is_loopback
 from lstm_model.secrets import Secrets
 from lstm_model.settings import NotifySettings
 
+log = logging.getLogger("nightcast.notify")
+
 PATIENCE_SECONDS = 5.0
+"""So long at most somebody waits for the receivers."""
+
+_ANSWER_SECONDS = 30.0
+"""So long at most a receiver takes to answer; nobody waits for it by then, but it is not told the same again."""
+
 _LATE = timedelta(minutes=10)
 _NOT_THIS_ONE = (400, 413, 415, 422)
 """Answers of a web server to what a message says, and not to who sends it where."""
@@ -67,7 +74,7 @@ def send(
     now: datetime,
     workspace: str,
     environment: Mapping[str, str],
-    taken: Callable[[Message], None] = lambda message: None,
+    outbox: Outbox | None = None,
     seconds: float = PATIENCE_SECONDS,
 ) -> list[tuple[Message, str]]:
     """Send messages to all receivers at once, to each in their order, and wait no longer than told.
@@ -81,7 +88,8 @@ def send(
         now: the time of day, UTC; what happened long before says so.
         workspace: what people call this one.
         environment: what `${NAME}` stands for.
-        taken: called, in a thread, with every message that was taken, even when nobody waits for it any more.
+        outbox: where they wait: each is sent if it still does, while nobody else sends by its way, and forgotten once
+            it was taken, even when nobody here waits for that any more. None: they wait nowhere.
         seconds: how long to wait.
 
     Returns:
@@ -94,7 +102,7 @@ def send(
     }
     until = time.monotonic() + seconds
     sendings = [
-        _Sending(way, [one for one in messages if one.way == way], by[way], taken, secrets, until)
+        _Sending(way, [one for one in messages if one.way == way], by[way], outbox, secrets, until)
         for way in ways(settings)
     ]
     return [fault for sending in sendings for fault in sending.faults()]
@@ -108,15 +116,15 @@ class _Sending:
         way: str,
         messages: Sequence[Message],
         send: Callable[[Message], None],
-        taken: Callable[[Message], None],
+        outbox: Outbox | None,
         secrets: Secrets,
         until: float,
     ) -> None:
-        self._way, self._messages, self._send, self._taken = way, messages, send, taken
+        self._way, self._messages, self._send, self._outbox = way, messages, send, outbox
         self._secrets, self._until = secrets, until
         self._gone: set[str] = set()
         self._refused: dict[str, str] = {}
-        self._fault = f"{way}: no answer in time"
+        self._fault = f"{way}: {BUSY}"
         self._thread = threading.Thread(target=self._run, name=f"{way} of nightcast", daemon=True)
         self._thread.start()
 
@@ -126,7 +134,23 @@ class _Sending:
         return [(one, self._refused.get(one.id, self._fault)) for one in self._messages if one.id not in self._gone]
 
     def _run(self) -> None:
+        """Send, and hold the turn till the end: whoever comes after us must not send what is on its way."""
+        if self._outbox is None:
+            self._send_all()
+            return
+        try:
+            with self._outbox.turn(self._way, max(0.0, self._until - time.monotonic())):
+                waiting = {one.id for one in self._outbox.waiting()}
+                self._gone |= {one.id for one in self._messages} - waiting  # whose turn was before ours, told them
+                self._send_all()
+        except Exception as error:
+            self._fault = self._in_words(error)
+
+    def _send_all(self) -> None:
+        self._fault = f"{self._way}: no answer in time"
         for message in self._messages:
+            if message.id in self._gone:
+                continue
             if time.monotonic() > self._until:
                 self._fault = f"{self._way}: there was no time for more"
                 return
@@ -142,7 +166,14 @@ class _Sending:
                 self._fault = self._in_words(error)
                 return
             self._gone.add(message.id)
-            self._taken(message)
+            self._forget(message)
+
+    def _forget(self, message: Message) -> None:
+        try:
+            if self._outbox is not None:
+                self._outbox.forget(message)
+        except OSError as error:
+            log.warning("%s was told, and will be once more: %s", message.event, first_line(error))
 
     def _in_words(self, error: Exception) -> str:
         return f"{self._way}: {self._secrets.hide(first_line(error))}"
@@ -159,8 +190,12 @@ def _post(settings: NotifySettings, secrets: Secrets, workspace: str, message: M
         "workspace": workspace,
         "payload": dict(message.payload),
     }
-    with httpx.Client(timeout=PATIENCE_SECONDS, trust_env=not is_loopback(url.host)) as client:
-        answer = client.post(url, json=told, headers={"Idempotency-Key": message.id})
+    named = {"Idempotency-Key": message.id}
+    with (
+        httpx.Client(timeout=_ANSWER_SECONDS, trust_env=not is_loopback(url.host)) as client,
+        client.stream("POST", url, json=told, headers=named) as answer,
+    ):
+        pass  # what else it says may have no end
     if not answer.is_success:
         kind = _NotThisOne if answer.status_code in _NOT_THIS_ONE else NightcastError
         raise kind(f"{url.host} answered {answer.status_code}")
@@ -199,7 +234,7 @@ def _mail(settings: NotifySettings, secrets: Secrets, letter: EmailMessage) -> N
     user, password = (secrets.reveal("smtp", unquote(part or "")) for part in (parts.username, parts.password))
     encrypted, known = parts.scheme == "smtps", ssl.create_default_context()  # a server that is who it says it is
     kind = partial(smtplib.SMTP_SSL, context=known) if encrypted else smtplib.SMTP
-    with kind(parts.hostname, parts.port or _PORTS[parts.scheme], timeout=PATIENCE_SECONDS) as server:
+    with kind(parts.hostname, parts.port or _PORTS[parts.scheme], timeout=_ANSWER_SECONDS) as server:
         server.ehlo_or_helo_if_needed()
         if not encrypted and server.has_extn("starttls"):
             server.starttls(context=known)

@@ -26,6 +26,9 @@ KEPT_DAYS = 3
 MOST = 1_000
 """So many wait at most; the oldest go first."""
 
+BUSY = "it is still being told something else"
+"""What keeps a message from a receiver while somebody else sends to it."""
+
 _EDIT_SECONDS = 5.0
 
 
@@ -59,7 +62,7 @@ class Outbox:
 
     def __init__(self, state: Path) -> None:
         self.file = state / "outbox.jsonl"
-        self._editing, self._sending = state / "outbox.lock", state / "outbox-sending.lock"
+        self._editing = state / "outbox.lock"
 
     def peek(self) -> list[Message]:
         """What waits, the oldest first, changing nothing.
@@ -104,18 +107,18 @@ class Outbox:
         self._edit(young)
 
     @contextmanager
-    def turn(self, seconds: float) -> Iterator[None]:
-        """Be the only one who sends while the block runs, so that nothing is sent twice.
+    def turn(self, way: str, seconds: float) -> Iterator[None]:
+        """Be the only one who sends by a way while the block runs, so that nothing is sent twice.
 
         Raises:
-            NightcastError: somebody else has been sending for so long.
+            NightcastError: somebody else has been sending by it for so long.
         """
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._sending)
+        lock = FileLock(self.file.with_name(f"outbox-{way}.lock"))
         try:
             lock.acquire(timeout=seconds)
         except Timeout:
-            raise NightcastError("another run is busy telling others") from None
+            raise NightcastError(BUSY) from None
         try:
             yield
         finally:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -72,7 +71,7 @@ def _tell(workspace: Workspace, messages: Sequence[Message]) -> None:
             Outbox(workspace.state).put(messages)
         except (OSError, ValueError, TypeError) as error:
             waits = f"; nor can it wait: {first_line(error)}"
-            left = _send(workspace, messages, lambda message: None, PATIENCE_SECONDS)
+            left = _send(workspace, messages, None)
         else:
             left = _deliver(workspace)
     except NightcastError as error:
@@ -86,25 +85,15 @@ def _tell(workspace: Workspace, messages: Sequence[Message]) -> None:
 
 
 def _deliver(workspace: Workspace) -> list[tuple[Message, str]]:
-    """Send what waits, the oldest first, while nobody else does; what cannot be sent is returned, and why."""
-    outbox, until = Outbox(workspace.state), time.monotonic() + PATIENCE_SECONDS
-
-    def forget(message: Message) -> None:
-        try:
-            outbox.forget(message)
-        except OSError as error:
-            log.warning("%s was told, and will be once more: %s", message.event, first_line(error))
-
-    with outbox.turn(PATIENCE_SECONDS):
-        outbox.drop_old(datetime.now(UTC))
-        return _send(workspace, outbox.waiting(), forget, until - time.monotonic())
+    """Send what waits, in its order; what cannot be sent is returned, and why."""
+    outbox = Outbox(workspace.state)
+    outbox.drop_old(datetime.now(UTC))
+    return _send(workspace, outbox.waiting(), outbox)
 
 
-def _send(
-    workspace: Workspace, messages: Sequence[Message], taken: Callable[[Message], None], seconds: float
-) -> list[tuple[Message, str]]:
+def _send(workspace: Workspace, messages: Sequence[Message], outbox: Outbox | None) -> list[tuple[Message, str]]:
     settings, name = workspace.settings.notify, workspace.home.name
-    return send(settings, messages, datetime.now(UTC), name, os.environ, taken, seconds)
+    return send(settings, messages, datetime.now(UTC), name, os.environ, outbox, PATIENCE_SECONDS)
 
 
 def _emit(event: Event) -> None:

@@ -6,6 +6,7 @@ import email
 import email.policy
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -154,6 +155,22 @@ def test_a_server_that_dawdles_is_left_behind(hook: Webhook) -> None:
         faults = tell(webhook=hook.url, smtp=server, to=["ada@attic.example"], seconds=0.5)
         assert time.monotonic() - began < 30  # the server would have slept for a minute
     assert len(faults) == 2
+
+
+def test_an_answer_counts_whose_text_never_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        calls: list[socket.socket] = []
+
+        def answer() -> None:
+            call, _ = server.accept()
+            calls.append(call)
+            call.sendall(b"HTTP/1.1 200 OK\r\n\r\nand")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert tell(webhook=f"http://127.0.0.1:{server.getsockname()[1]}/") == []
+        thread.join()
+        calls[0].close()
 
 
 @pytest.mark.parametrize(

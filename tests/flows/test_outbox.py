@@ -38,6 +38,11 @@ def waiting(workspace: Workspace) -> list[tuple[str, str]]:
     return [(one.way, one.text) for one in Outbox(workspace.state).peek()]
 
 
+def until_nobody_sends() -> None:
+    for thread in [one for one in threading.enumerate() if one.name.endswith(" of nightcast")]:
+        thread.join(30)
+
+
 @pytest.fixture
 def hook() -> Iterator[Webhook]:
     with webhook() as server:
@@ -166,10 +171,10 @@ def test_while_another_run_tells_ours_waits_its_turn(
     home: Workspace, hook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("flows.telling.PATIENCE_SECONDS", 0.1)
-    with Outbox(home.state).turn(1.0):
+    with Outbox(home.state).turn("webhook", 1.0):
         announce(home, failed("one"), in_flow=False)
     assert (told(hook), waiting(home)) == ([], [("webhook", "one")])
-    assert "nobody was told of nightcast.night.failed: another run is busy telling others; it waits" in caplog.text
+    assert "night.failed: webhook: it is still being told something else; it waits" in caplog.text
 
 
 def test_who_answers_when_nobody_waits_any_more_is_not_told_again(
@@ -180,9 +185,35 @@ def test_who_answers_when_nobody_waits_any_more_is_not_told_again(
     announce(home, failed("one"), failed("two"), in_flow=False)
     assert len(waiting(home)) == 2
     hook.awake.set()
-    for thread in [one for one in threading.enumerate() if one.name == "webhook of nightcast"]:
-        thread.join(30)
+    until_nobody_sends()
     assert (told(hook), waiting(home)) == (["one"], [("webhook", "two")])  # the other one comes in its turn
+
+
+def test_a_receiver_slower_than_a_run_gets_each_message_once(
+    home: Workspace, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.telling.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("flows.notices.PATIENCE_SECONDS", 0.2)
+    for texts in (["one"], ["one", "two"]):
+        hook.awake.clear()
+        announce(home, failed(texts[-1]), in_flow=False)
+        bring_what_waits(home)  # what is on its way is not sent beside
+        hook.awake.set()
+        until_nobody_sends()
+        assert (told(hook), waiting(home)) == (texts, [])
+
+
+def test_who_waits_for_a_slow_receiver_s_turn_keeps_no_other_waiting(
+    make_workspace: Make, hook: Webhook, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.telling.PATIENCE_SECONDS", 1.0)
+    mail_settings = f'smtp = "smtp://127.0.0.1:{mail.port}"\nto = ["ada@attic.example"]\n'
+    home = make_workspace(f'[notify]\nwebhook = "{hook.url}"\n{mail_settings}')
+    hook.awake.clear()
+    announce(home, failed("one"), in_flow=False)
+    announce(home, failed("two"), in_flow=False)
+    assert len(mail.letters) == 2
+    assert waiting(home) == [("webhook", "one"), ("webhook", "two")]
 
 
 def test_what_is_too_old_is_dropped_with_a_word(
