@@ -128,7 +128,8 @@ def _messages(workspace: Workspace) -> Finding:
     counts = Counter(message.way for message in waiting)
     receivers = {"webhook": "the webhook", "mail": "the mail server"}
     told = ", ".join(f"{count:,} for {receivers.get(way, way)}" for way, count in counts.items())
-    found = f"{len(waiting):,} wait ({told}), the oldest since {waiting[0].at:%Y-%m-%d %H:%M} UTC"
+    oldest = min(message.at for message in waiting)
+    found = f"{len(waiting):,} wait ({told}), the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
     remedy = f"`nightcast notify` says what keeps them; every ingest tries again, for {KEPT_DAYS} days"
     return Finding("messages", "warning", found, remedy)
 

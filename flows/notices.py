@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -40,8 +41,24 @@ _NOT_THIS_ONE = (400, 413, 415, 422)
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
+_CONNECT_SECONDS = 4.0
+"""Less than somebody waits, so that who is away is known for it."""
+
+_MOST_IN_A_ROW = 3
+"""A receiver that got so many messages in a row and did not take them is down."""
+
+
 class _NotThisOne(NightcastError):
     """A receiver that takes other messages does not take this one."""
+
+
+class _NotNow(NightcastError):
+    """A receiver that got a message could not take it: for what is in it, or because it is in trouble itself."""
+
+
+_REACHED = (
+    _NotNow, httpx.ReadTimeout, httpx.ReadError, httpx.WriteTimeout, httpx.WriteError, httpx.RemoteProtocolError,
+)  # fmt: skip
 
 
 def ways(settings: NotifySettings) -> list[str]:
@@ -80,7 +97,8 @@ def send(
     """Send messages to all receivers at once, to each in their order, and wait no longer than told.
 
     A receiver that is away, or takes nothing from us, is not asked again; one that does not take a message for what it
-    says gets the next.
+    says gets the next. So does one that got a message and failed, or did not answer, unless it does so again and again;
+    that message waits behind the others from then on, for nobody knows whether it is to blame.
 
     Args:
         settings: who, and how.
@@ -123,6 +141,7 @@ class _Sending:
         self._way, self._messages, self._send, self._outbox = way, messages, send, outbox
         self._secrets, self._until = secrets, until
         self._gone: set[str] = set()
+        self._under_way: Message | None = None
         self._refused: dict[str, str] = {}
         self._fault = f"{way}: {BUSY}"
         self._thread = threading.Thread(target=self._run, name=f"{way} of nightcast", daemon=True)
@@ -131,6 +150,8 @@ class _Sending:
     def faults(self) -> list[tuple[Message, str]]:
         """What has not been taken in time, and why."""
         self._thread.join(max(0.0, self._until - time.monotonic()))
+        if (late := self._under_way) is not None:  # this process may end before it is answered, and the next one too
+            self._put_behind(late)
         return [(one, self._refused.get(one.id, self._fault)) for one in self._messages if one.id not in self._gone]
 
     def _run(self) -> None:
@@ -147,26 +168,42 @@ class _Sending:
             self._fault = self._in_words(error)
 
     def _send_all(self) -> None:
-        self._fault = f"{self._way}: no answer in time"
+        self._fault, in_a_row = f"{self._way}: no answer in time", 0
         for message in self._messages:
             if message.id in self._gone:
                 continue
             if time.monotonic() > self._until:
                 self._fault = f"{self._way}: there was no time for more"
                 return
-            try:
-                self._send(message)
-            except OSError as error:  # before ValueError, which a certificate that nobody vouches for is as well
-                self._fault = self._in_words(error)
-                return
-            except (_NotThisOne, ValueError, TypeError) as error:  # what it says cannot be sent, or is not taken
-                self._refused[message.id] = self._in_words(error)
+            error = self._attempt(message)
+            if error is None:
+                in_a_row = 0
                 continue
-            except Exception as error:  # whatever a stranger's server does costs messages, and nothing else
-                self._fault = self._in_words(error)
+            self._refused[message.id] = self._in_words(error)
+            in_a_row += isinstance(error, _REACHED)
+            if in_a_row == _MOST_IN_A_ROW or not _lets_others_pass(error):
+                self._fault = self._refused[message.id]
                 return
-            self._gone.add(message.id)
-            self._forget(message)
+
+    def _attempt(self, message: Message) -> Exception | None:
+        """Send one; what kept it from being taken."""
+        self._under_way = message
+        try:
+            self._send(message)
+        except Exception as error:  # whatever a stranger's server does costs messages, and nothing else
+            if isinstance(error, _REACHED):
+                self._put_behind(message)
+            return error
+        finally:
+            self._under_way = None
+        self._gone.add(message.id)
+        self._forget(message)
+        return None
+
+    def _put_behind(self, message: Message) -> None:
+        if self._outbox is not None:
+            with suppress(OSError):  # then it is the first again
+                self._outbox.put_behind(message)
 
     def _forget(self, message: Message) -> None:
         try:
@@ -177,6 +214,13 @@ class _Sending:
 
     def _in_words(self, error: Exception) -> str:
         return f"{self._way}: {self._secrets.hide(first_line(error))}"
+
+
+def _lets_others_pass(error: Exception) -> bool:
+    """Whether a receiver may still take the next message."""
+    if isinstance(error, OSError):  # nobody is there, or no friend; a wrong certificate is a ValueError as well
+        return False
+    return isinstance(error, (_NotThisOne, *_REACHED, ValueError, TypeError))  # or what it says cannot be sent
 
 
 def _post(settings: NotifySettings, secrets: Secrets, workspace: str, message: Message, now: datetime) -> None:
@@ -190,15 +234,19 @@ def _post(settings: NotifySettings, secrets: Secrets, workspace: str, message: M
         "workspace": workspace,
         "payload": dict(message.payload),
     }
-    named = {"Idempotency-Key": message.id}
+    named, timeout = {"Idempotency-Key": message.id}, httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
     with (
-        httpx.Client(timeout=_ANSWER_SECONDS, trust_env=not is_loopback(url.host)) as client,
+        httpx.Client(timeout=timeout, trust_env=not is_loopback(url.host)) as client,
         client.stream("POST", url, json=told, headers=named) as answer,
     ):
         pass  # what else it says may have no end
+    said = f"{url.host} answered {answer.status_code}"
+    if answer.status_code in _NOT_THIS_ONE:
+        raise _NotThisOne(said)
+    if answer.is_server_error:
+        raise _NotNow(said)
     if not answer.is_success:
-        kind = _NotThisOne if answer.status_code in _NOT_THIS_ONE else NightcastError
-        raise kind(f"{url.host} answered {answer.status_code}")
+        raise NightcastError(said)
 
 
 def _text(message: Message, now: datetime) -> str:
@@ -233,8 +281,8 @@ def _mail(settings: NotifySettings, secrets: Secrets, letter: EmailMessage) -> N
         raise SettingsError("smtp is no mail server; write for example smtp://me:${MAIL_PASSWORD}@mail.example.org:587")
     user, password = (secrets.reveal("smtp", unquote(part or "")) for part in (parts.username, parts.password))
     encrypted, known = parts.scheme == "smtps", ssl.create_default_context()  # a server that is who it says it is
-    kind = partial(smtplib.SMTP_SSL, context=known) if encrypted else smtplib.SMTP
-    with kind(parts.hostname, parts.port or _PORTS[parts.scheme], timeout=_ANSWER_SECONDS) as server:
+    dial = partial(smtplib.SMTP_SSL, context=known) if encrypted else smtplib.SMTP
+    with dial(parts.hostname, parts.port or _PORTS[parts.scheme], timeout=_ANSWER_SECONDS) as server:
         server.ehlo_or_helo_if_needed()
         if not encrypted and server.has_extn("starttls"):
             server.starttls(context=known)
@@ -246,6 +294,7 @@ def _mail(settings: NotifySettings, secrets: Secrets, letter: EmailMessage) -> N
         try:
             server.send_message(letter)
         except smtplib.SMTPDataError as error:
-            if error.smtp_code >= 500:  # not now, but never
-                raise _NotThisOne(str(error)) from None
-            raise
+            kind = _NotThisOne if error.smtp_code >= 500 else _NotNow  # 5xx: never
+            raise kind(str(error)) from None
+        except smtplib.SMTPServerDisconnected as error:
+            raise _NotNow(str(error)) from None

@@ -24,7 +24,7 @@ log = logging.getLogger("nightcast.notify")
 
 KEPT_DAYS = 3
 MOST = 1_000
-"""So many wait at most; the oldest go first."""
+"""So many wait at most; the first in the line go first."""
 
 BUSY = "it is still being told something else"
 """What keeps a message from a receiver while somebody else sends to it."""
@@ -55,7 +55,7 @@ class Message:
 
 
 class Outbox:
-    """The messages of a workspace that nobody has taken yet, in the order they came.
+    """The messages of a workspace that nobody has taken yet, in the order in which they are to be sent.
 
     file: `.nightcast/outbox.jsonl`, a line a message; gone where nothing waits.
     """
@@ -65,7 +65,7 @@ class Outbox:
         self._editing = state / "outbox.lock"
 
     def peek(self) -> list[Message]:
-        """What waits, the oldest first, changing nothing.
+        """What waits, in its order, changing nothing.
 
         Raises:
             NightcastError: the file is damaged.
@@ -78,7 +78,7 @@ class Outbox:
             raise NightcastError(f"{self.file}: no message can be read from it ({error})") from None
 
     def waiting(self) -> list[Message]:
-        """What waits, the oldest first; a damaged file is set aside, with a warning."""
+        """What waits, in its order; a damaged file is set aside, with a warning."""
         with self._held():
             return self._read()
 
@@ -94,6 +94,10 @@ class Outbox:
     def forget(self, message: Message) -> None:
         """It was taken."""
         self._edit(lambda waiting: [one for one in waiting if one.id != message.id])
+
+    def put_behind(self, message: Message) -> None:
+        """Let it wait behind all others, if it still waits."""
+        self._edit(lambda waiting: sorted(waiting, key=lambda one: one.id == message.id))
 
     def drop_old(self, now: datetime) -> None:
         """Give up on what nobody has taken for `KEPT_DAYS`, with a warning."""

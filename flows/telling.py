@@ -60,7 +60,7 @@ def bring_what_waits(workspace: Workspace) -> None:
         return
     for fault in dict.fromkeys(fault for _, fault in left):
         times = [message.at for message, why in left if why == fault]
-        log.warning("%d messages wait, the first since %s UTC: %s", len(times), f"{times[0]:%Y-%m-%d %H:%M}", fault)
+        log.warning("%d messages wait, the first since %s UTC: %s", len(times), f"{min(times):%Y-%m-%d %H:%M}", fault)
 
 
 def _tell(workspace: Workspace, messages: Sequence[Message]) -> None:

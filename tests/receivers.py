@@ -23,6 +23,8 @@ class Webhook(ThreadingHTTPServer):
         self.paths: list[str] = []
         self.names: list[str | None] = []
         self.status = 200
+        self.statuses: dict[str, int] = {}
+        """What to answer to some texts; 0: to hang up on them."""
         self.awake = Event()
         self.awake.set()
 
@@ -43,9 +45,10 @@ class _Post(BaseHTTPRequestHandler):
         self.server.awake.wait(60)
         self.server.paths.append(self.path)
         self.server.names.append(self.headers["Idempotency-Key"])
-        self.server.got.append(json.loads(body))
-        self.send_response(self.server.status)
-        self.end_headers()
+        self.server.got.append(told := json.loads(body))
+        if status := self.server.statuses.get(told["text"], self.server.status):
+            self.send_response(status)
+            self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -61,6 +64,7 @@ class MailServer(socketserver.ThreadingTCPServer):
         self.letters: list[bytes] = []
         self.logins: list[str] = []
         self.verdict = "250 kept"
+        """What it says to a letter; empty: it hangs up."""
 
     @property
     def port(self) -> int:
@@ -85,6 +89,8 @@ class _Letters(socketserver.StreamRequestHandler):
                 while (part := self.rfile.readline()) != b".\r\n":
                     lines.append(part)
                 self.server.letters.append(b"".join(lines))
+                if not self.server.verdict:
+                    return
                 self._say(self.server.verdict)
             elif word == "QUIT":
                 self._say("221 bye")

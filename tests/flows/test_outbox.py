@@ -71,7 +71,7 @@ def test_what_nobody_took_comes_later_in_order_and_once(
 ) -> None:
     hook.status = 503
     announce(home, failed("one"), failed("two"), in_flow=False)
-    assert told(hook) == ["one"]  # who is down is not asked again at once
+    assert told(hook) == ["one", "two"]
     assert caplog.text.count("127.0.0.1 answered 503; it waits") == 2
     bring_what_waits(home)
     assert "2 messages wait, the first since" in caplog.text
@@ -79,6 +79,58 @@ def test_what_nobody_took_comes_later_in_order_and_once(
     announce(home, failed("three"), in_flow=False)
     bring_what_waits(home)
     assert told(hook) == ["one", "two", "three"]
+
+
+def test_who_is_down_is_not_asked_for_every_message(
+    home: Workspace, hook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.status = 503
+    announce(home, *map(failed, ["one", "two", "three", "four", "five"]), in_flow=False)
+    assert told(hook) == ["one", "two", "three"]
+    assert caplog.text.count("127.0.0.1 answered 503; it waits") == 5
+
+
+@pytest.mark.parametrize("status", [500, 0])
+def test_a_message_that_a_receiver_stumbles_over_holds_up_no_other(home: Workspace, hook: Webhook, status: int) -> None:
+    hook.statuses = {"one": status}
+    announce(home, failed("one"), failed("two"), in_flow=False)
+    bring_what_waits(home)
+    assert told(hook) == ["one", "two", "one"]
+    hook.statuses.clear()
+    bring_what_waits(home)
+    assert (told(hook)[3:], waiting(home)) == (["one"], [])
+
+
+def test_nor_do_as_many_as_make_a_receiver_seem_down(home: Workspace, hook: Webhook) -> None:
+    hook.statuses = dict.fromkeys(["one", "two", "three"], 500)
+    announce(home, *map(failed, ["one", "two", "three", "four"]), in_flow=False)
+    assert told(hook) == ["one", "two", "three"]
+    bring_what_waits(home)
+    assert told(hook)[3:] == ["four", "one", "two", "three"]
+    assert [text for _, text in waiting(home)] == ["one", "two", "three"]
+
+
+def test_who_takes_some_in_between_is_not_down(home: Workspace, hook: Webhook) -> None:
+    hook.statuses = dict.fromkeys(["one", "three", "five"], 500)
+    texts = ["one", "two", "three", "four", "five", "six"]
+    announce(home, *map(failed, texts), in_flow=False)
+    assert told(hook) == texts
+
+
+def test_nor_one_that_is_not_answered_before_the_process_ends(
+    home: Workspace, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.telling.PATIENCE_SECONDS", 0.2)
+    hook.awake.clear()
+    announce(home, failed("one"), failed("two"), in_flow=False)
+    assert waiting(home) == [("webhook", "two"), ("webhook", "one")]  # so another process begins with this one
+
+
+def test_where_nothing_was_sent_the_order_stays(make_workspace: Make) -> None:
+    home = make_workspace('[notify]\nwebhook = "http://127.0.0.1:1/"\n')
+    announce(home, failed("one"), failed("two"), in_flow=False)
+    announce(home, failed("three"), in_flow=False)
+    assert [text for _, text in waiting(home)] == ["one", "two", "three"]
 
 
 def test_one_receiver_waits_for_no_other(make_workspace: Make, hook: Webhook, mail: MailServer) -> None:
@@ -105,19 +157,19 @@ def test_a_message_that_is_not_taken_for_what_it_says_holds_up_no_other(home: Wo
     assert len(waiting(home)) == 2
 
 
-def test_nor_does_a_letter_that_a_mail_server_never_takes(make_workspace: Make, mail: MailServer) -> None:
+def test_nor_does_a_letter_that_a_mail_server_never_takes_or_not_now(make_workspace: Make, mail: MailServer) -> None:
     home = make_workspace(f'[notify]\nsmtp = "smtp://127.0.0.1:{mail.port}"\nto = ["ada@attic.example"]\n')
     mail.verdict = "554 too long"
     announce(home, failed("one"), failed("two"), in_flow=False)
     assert (len(mail.letters), len(waiting(home))) == (2, 2)
-    mail.verdict = "451 not now"
-    bring_what_waits(home)
-    assert (len(mail.letters), len(waiting(home))) == (3, 2)
+    for count, mail.verdict in [(4, "451 not now"), (6, "")]:
+        bring_what_waits(home)
+        assert (len(mail.letters), len(waiting(home))) == (count, 2)
     mail.verdict = "250 kept"
     bring_what_waits(home)
-    assert (len(mail.letters), waiting(home)) == (5, [])
+    assert (len(mail.letters), waiting(home)) == (8, [])
     names = [email.message_from_bytes(letter)["message-id"] for letter in mail.letters]
-    assert names[0] == names[2] == names[3] != names[1] == names[4]
+    assert len(set(names)) == 2 and names == names[:2] * 4
 
 
 def test_a_kill_after_it_was_told_tells_the_same_message_again(
