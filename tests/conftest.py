@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from receivers import MailServer, Webhook, mail_server, webhook
 from support import NOW, SMALL, Person, copied, fleet_readings, made_once, store_of, with_pressure
 
 from lstm_model.workspace import Workspace
@@ -31,6 +32,20 @@ def own_code() -> Iterator[None]:
     yield
     copies = [entry for entry in sys.path if "artifacts" in entry and (Path(entry) / "lstm_model").is_dir()]
     sys.path[:] = [entry for entry in sys.path if entry not in copies]
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    """Somebody who is told by a webhook."""
+    with webhook() as server:
+        yield server
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    """Somebody who is told by mail."""
+    with mail_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

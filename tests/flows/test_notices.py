@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from receivers import MailServer, Webhook, mail_server, webhook
+from receivers import MailServer, Webhook
 from typer.testing import CliRunner
 
 from flows.commands import app
@@ -39,18 +39,6 @@ def tell(
     named = NotifySettings.model_validate(settings)
     messages, now = messages_of(named, FAILED, AT), AT + later
     return [fault for _, fault in send(named, messages, now, "attic", environment or {}, seconds=seconds)]
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as server:
-        yield server
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    with mail_server() as server:
-        yield server
 
 
 def test_a_webhook_gets_the_sentence_and_the_payload(hook: Webhook) -> None:

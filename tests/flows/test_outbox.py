@@ -5,13 +5,13 @@ from __future__ import annotations
 import email
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from receivers import MailServer, Webhook, mail_server, webhook
+from receivers import MailServer, Webhook
 
 from flows import doctor, outbox
 from flows.events import Event
@@ -41,18 +41,6 @@ def waiting(workspace: Workspace) -> list[tuple[str, str]]:
 def until_nobody_sends() -> None:
     for thread in [one for one in threading.enumerate() if one.name.endswith(" of nightcast")]:
         thread.join(30)
-
-
-@pytest.fixture
-def hook() -> Iterator[Webhook]:
-    with webhook() as server:
-        yield server
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    with mail_server() as server:
-        yield server
 
 
 @pytest.fixture
