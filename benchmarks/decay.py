@@ -44,7 +44,7 @@ def perturb(saved: Path, folder: Path, strength: float, seed: int = 0) -> None:
     """Keep a copy of a saved forecaster with noise on every weight that it learnt."""
     chance = np.random.default_rng(seed)
     arrays, description = read_model(saved)
-    for name, array in arrays.items():
+    for name, array in sorted(arrays.items()):  # a file has them in no order of its own
         if name.startswith(LEARNT):
             spread = strength * np.sqrt(np.nanmean(array.astype(np.float64) ** 2))
             arrays[name] = (array + chance.normal(0, spread, array.shape)).astype(array.dtype)
