@@ -28,12 +28,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lstm_model.evaluation import decide
-from lstm_model.monitoring import doubt_of, why_no_trial
+from lstm_model.monitoring import doubt_of
 from lstm_model.network.saved import read_model, write_model
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore
 from lstm_model.replay.night import GATE, Lived, Night, Standing, key_of, seen_by
-from lstm_model.replay.watching import Watching, reign, scores_of
+from lstm_model.replay.watching import Watching, scores_of, trial_of
 from lstm_model.settings import Settings
 
 LEARNT = ("anchor.weights", "network.")
@@ -81,17 +81,12 @@ class Past:
             findings = watching.look(night, version, readings, lived)
             told["raised"].update(one.rule for one in findings if one.raised)
             told["spells"].update(one.rule for one in findings if one.newly_raised)
-            if lived and why_no_trial(findings) is None:
+            then = Night(readings, night, self.settings, self.folder / "models")
+            if (judgement := trial_of(then, findings, lived, self.settings)) is not None:
                 doubtful = doubt_of(findings) is not None
-                then = Night(readings, night, self.settings, self.folder / "models")
-                judgement = then.retry(lived[-1].standing, self._came(lived), doubtful=doubtful)
                 told["trials"].append({"night": f"{night:%Y-%m-%d}", "doubtful": doubtful, **asdict(judgement)})
             lived.append(Lived(night, version, False, "", "", self.standing(night)))
         return told
-
-    def _came(self, lived: list[Lived]) -> pd.Timestamp:
-        """The night in which the champion of the last of these nights came."""
-        return reign(lived, self.settings.model.step).since or lived[-1].night
 
     def decayed(self, position: int, strength: float, most: int) -> dict[str, Any] | None:
         """Live on from a night with a decayed champion, until it is demoted or so many nights have passed."""
@@ -124,11 +119,9 @@ class Past:
             if told["gate"] is None and decide(then.trial(standing.champion), settings.gate).promote:
                 told["gate"] = after
             findings = watching.look(night, version, readings, lived) if lived else ()
-            if lived and why_no_trial(findings) is None:
-                doubtful = doubt_of(findings) is not None
-                if doubtful and told["raised"] is None:
-                    told["raised"] = after
-                judgement = then.retry(standing, self._came(lived), doubtful=doubtful)
+            if doubt_of(findings) is not None and told["raised"] is None:
+                told["raised"] = after
+            if (judgement := trial_of(then, findings, lived, settings)) is not None:
                 told["trials"].append(judgement.rule)
                 if judgement.demote:
                     told |= {"demoted": after, "rule": judgement.rule,

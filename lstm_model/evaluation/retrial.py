@@ -75,12 +75,14 @@ def try_champion(
     if title.champion.forecaster is None:  # the forecast has stepped down already, and the next fit challenger follows
         return Judgement(False, False, "champion_unusable", f"the champion cannot serve ({title.champion.fault})"), None
     met = _meet_predecessor(window, readings, title, now, settings) if title.meets_on(now) else None
-    if doubtful and (met is None or not met[0].demote):
-        tried = _retry_champion(window, title.champion, title.predecessor, now, settings)
-        begins_to_lose = met is not None and met[0].rule != NO_BETTER
-        return met if met is not None and begins_to_lose and not tried[0].demote else tried
-    why = "there is no predecessor to meet" if title.predecessor is None else "it is too early to meet its predecessor"
-    return met or (Judgement(False, False, NO_BETTER, why), None)
+    if not doubtful or (met is not None and met[0].demote):
+        early = "it is too early to meet its predecessor"
+        why = "there is no predecessor to meet" if title.predecessor is None else early
+        return met or (Judgement(False, False, NO_BETTER, why), None)
+    tried = _retry_champion(window, title.champion, title.predecessor, now, settings)
+    if met is not None and met[0].rule != NO_BETTER and not tried[0].demote:
+        return met  # it begins to lose, of which a person is to hear
+    return tried
 
 
 # ── against its predecessor ────────────────────────────────────────────────────────────────────────────────────

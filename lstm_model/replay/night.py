@@ -166,12 +166,12 @@ class Night:
         evidence, _ = hold_trial(window, challenger, champion, self._night, self._settings.model.horizon)
         return evidence
 
-    def retry(self, standing: Standing, came: pd.Timestamp, *, doubtful: bool) -> Judgement:
+    def retry(self, standing: Standing, came: pd.Timestamp | None, *, doubtful: bool) -> Judgement:
         """Put the champion on trial: it meets its predecessor and, if it is doubted, the baselines.
 
         Args:
             standing: who serves.
-            came: the night in which the champion came.
+            came: the night in which the champion came; None where nobody knows.
             doubtful: it verified badly.
         """
         if standing.champion is None:
@@ -181,7 +181,7 @@ class Night:
         except HistoryTooShort as fault:
             return Judgement(False, False, "no_window", f"nobody can be judged: {fault}")
 
-    def _retry(self, champion: str, previous: str | None, came: pd.Timestamp, *, doubtful: bool) -> Judgement:
+    def _retry(self, champion: str, previous: str | None, came: pd.Timestamp | None, *, doubtful: bool) -> Judgement:
         window = gate_window(self._readings, self._settings, self._night)
 
         def ready(key: str) -> Champion:

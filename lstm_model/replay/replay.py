@@ -24,13 +24,13 @@ from filelock import FileLock, Timeout
 
 from lstm_model.errors import NightcastError
 from lstm_model.evaluation import Judgement
-from lstm_model.monitoring import Finding, doubt_of, why_no_trial
+from lstm_model.monitoring import Finding
 from lstm_model.panel import build_panel
 from lstm_model.readings import ReadingsStore, ingest_from
 from lstm_model.replay.arrivals import Arrivals, Arriving, SampleArrivals
 from lstm_model.replay.night import Lived, Night, Standing, Trained, key_of, no_trial, seen_by, train_night
 from lstm_model.replay.outcome import Outcome, score_night, weigh
-from lstm_model.replay.watching import Watching, reign
+from lstm_model.replay.watching import Watching, trial_of
 from lstm_model.whole import write_text_whole, write_whole
 from lstm_model.workspace import Workspace
 
@@ -124,14 +124,8 @@ class Replay:
             return (), None, standing
         findings = self._watching.look(begun.night, begun.readings_version, readings, lived)
         told = tuple(one for one in findings if one.raised or one.newly_cleared)
-        doubtful = doubt_of(told) is not None
-        if standing.champion is None or not self._settings.monitor.demote:
-            return told, None, standing
-        if (fault := why_no_trial(told)) is not None:
-            return told, Judgement(False, False, "drift", fault) if doubtful else None, standing
-        came = reign(lived, self._settings.model.step).since or begun.night
-        judgement = then.retry(standing, came, doubtful=doubtful)
-        if judgement.demote:
+        judgement = trial_of(then, told, lived, self._settings) if self._settings.monitor.demote else None
+        if judgement is not None and judgement.demote:
             standing = standing.demoted(to_predecessor=judgement.to_predecessor)
         return told, judgement, standing
 

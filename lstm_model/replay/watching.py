@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lstm_model.monitoring import Finding, findings_of
+from lstm_model.evaluation import Judgement
+from lstm_model.monitoring import Finding, doubt_of, findings_of, why_no_trial
 from lstm_model.monitoring.inputs import COLUMNS as INPUT_COLUMNS
 from lstm_model.monitoring.inputs import days_needed as days_of_readings
 from lstm_model.monitoring.verified import COMPARED, Reign
@@ -17,7 +18,7 @@ from lstm_model.monitoring.verified import days_needed as days_of_scores
 from lstm_model.panel import Panel, build_panel
 from lstm_model.readings import ReadingsStore
 from lstm_model.readings.usual import Usual, UsualFile
-from lstm_model.replay.night import GATE, Lived, key_of, night_of
+from lstm_model.replay.night import GATE, Lived, Night, key_of, night_of
 from lstm_model.settings import Settings
 
 _CASE = ["station_id", "lead_hours"]
@@ -83,7 +84,7 @@ class Watching:
         columns = ["station_id", "observed_at", "temperature_c"]
         truth = build_panel(readings.loc[readings["observed_at"] > first, columns], step, start=first, end=night)
         scores = scores_of(map(pd.read_parquet, files), truth)
-        reigns = reign(lived, step), reign(lived[:-1], step)
+        reigns = _reign(lived, step), _reign(lived[:-1], step)
         return findings_of(scores, recent, night, reigns, self._usual_on(night), self._settings)
 
     def _usual_on(self, night: pd.Timestamp) -> dict[str, Usual]:
@@ -91,7 +92,24 @@ class Watching:
         return UsualFile.read(known[-1]).usual if known else {}
 
 
-def reign(lived: Sequence[Lived], step: pd.Timedelta) -> Reign:
+def trial_of(then: Night, findings: Sequence[Finding], lived: Sequence[Lived], settings: Settings) -> Judgement | None:
+    """What came of the champion's trial on a past night; None where none was held.
+
+    Args:
+        then: the night.
+        findings: what monitoring found on it.
+        lived: the nights before it, in order.
+        settings: of the workspace.
+    """
+    if not lived or lived[-1].standing.champion is None:
+        return None
+    doubtful = doubt_of(findings) is not None
+    if (fault := why_no_trial(findings)) is not None:
+        return Judgement(False, False, "drift", fault) if doubtful else None
+    return then.retry(lived[-1].standing, _reign(lived, settings.model.step).since, doubtful=doubtful)
+
+
+def _reign(lived: Sequence[Lived], step: pd.Timedelta) -> Reign:
     """Who was champion once these nights were lived, and since when."""
     champion = lived[-1].standing.champion if lived else None
     since = None
