@@ -36,7 +36,7 @@ def train_flow(
 
     Args:
         as_of: the time to live, such as 2013-12-20T23:00Z; the present when empty.
-        max_epochs: passes over the history at most, 0 for the closed-form anchor alone; empty, as nightcast.toml says.
+        max_epochs: passes over the history at most, 0 for the ridge without an LSTM; empty, as nightcast.toml says.
         hidden_size: width of the LSTM's state; empty, as nightcast.toml says.
         ensemble: networks whose quantiles are averaged; empty, as nightcast.toml says.
         neighbours: other stations each station sees; empty, as nightcast.toml says.
