@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lstm_model.monitoring import Finding
     from lstm_model.registry import Demotion, Entry
 
-_HEADINGS = ("rule", "about", "seen", "limit", "nights", "")
+_HEADINGS = ("rule", "about", "seen", "limit", "nights", "in words")
 _SHARES = ("skill", "calibration")
 
 
@@ -71,7 +71,7 @@ def findings_page(watch: Watch) -> str:
     parts = [f"**{watch_in_words(watch)}**"]
     if watch.findings:
         told = [_settled(finding, watch) if watch.is_settled(finding) else finding for finding in watch.findings]
-        parts.append(table(_HEADINGS, findings_table(told), numbers_from=2))
+        parts.append(table(_HEADINGS, findings_table(told), numbers_from=2, numbers_to=5))
     if watch.demotion is not None and not watch.trial_matters:
         parts.append(demotion_in_words(watch.demotion))
     parts.append("`nightcast monitor` shows the same at the terminal; limits stand under `[monitor]`.")

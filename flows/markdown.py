@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int = 1) -> str:
-    """A table; columns from `numbers_from` on are aligned to the right."""
-    rule = ["---" if column < numbers_from else "---:" for column in range(len(headings))]
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int = 1, numbers_to: int | None = None
+) -> str:
+    """A table; columns from `numbers_from` on, up to `numbers_to`, are aligned to the right."""
+    numbers = range(len(headings))[numbers_from:numbers_to]
+    rule = ["---:" if column in numbers else "---" for column in range(len(headings))]
     told = [[_cell(text) for text in row] for row in (headings, *rows)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (told[0], rule, *told[1:]))
 

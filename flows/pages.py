@@ -34,6 +34,11 @@ _COLUMN_INCHES = 7.0  # a column of text on the dashboard
 _MOST_FANS = 8
 _MOST_ROWS = 40
 _LEAD_HOURS = 6
+_SCORES_IN_WORDS = (
+    "MAE and RMSE are the mean and the root mean square error of the median, CRPS is the error of all quantiles: the "
+    "less, the better. Skill is 1 − CRPS / persistence's CRPS. The last column says how many readings lay inside the "
+    "80 % interval."
+)
 
 
 def training_page(candidate: Candidate, workspace: Workspace) -> str:
@@ -75,7 +80,7 @@ def gate_page(promotion: Promotion, server: ServerSettings) -> str:
 
 
 def _scores(summary: pd.DataFrame) -> str:
-    return table(["method", *SCORE_HEADINGS.values()], scores_table(summary))
+    return table(["method", *SCORE_HEADINGS.values()], scores_table(summary)) + f"\n\n{_SCORES_IN_WORDS}"
 
 
 def forecast_page(issue: Issue, recent: pd.DataFrame, server: ServerSettings) -> str:

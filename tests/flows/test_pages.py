@@ -88,6 +88,12 @@ def test_what_a_station_is_called_neither_ends_a_cell_nor_becomes_markup() -> No
     assert text.splitlines() == ["| station | n |", "| --- | ---: |", r"| roof\|\<b\>\_x\_ | 1 |"]
 
 
+def test_numbers_stand_to_the_right_and_sentences_behind_them_do_not() -> None:
+    told = table(("rule", "seen", "limit", "in words"), [], numbers_to=3)
+    assert told.splitlines()[1] == "| --- | ---: | ---: | --- |"
+    assert table(("station", "suspect"), []).splitlines()[1] == "| --- | ---: |"
+
+
 def test_an_ingest_shows_the_balance_of_every_source_and_what_is_doubtful() -> None:
     flags = FlagCounts({"roof": (3, 0), "cellar": (0, 2)}, {"spike": 2, "flat_line": 3})
     report = IngestReport([
@@ -121,6 +127,7 @@ def test_a_training_shows_links_its_curve_and_what_was_set_for_this_run(tmp_path
     assert "(http://127.0.0.1:5000/#/runs/abc)" in page
     assert picture_in(page).width > 600
     assert rows_below(page, "gate's window")[0] == ["challenger", "1.20", "1.50", "0.90", "+40.0%", "80%"]
+    assert all(f"{score} " in page.split("+0.0%")[1] for score in ("MAE", "RMSE", "CRPS", "Skill")), "explained below"
     assert rows_below(page, "Settings that differ") == [
         [r"max\_epochs", "5", "40", "this run"], ["threads", "2", "1", r"NIGHTCAST\_MODEL\_\_THREADS"],
     ]  # fmt: skip

@@ -64,6 +64,7 @@ def test_the_summary_says_what_needs_a_person() -> None:
     demoted = "version 7 was demoted, nobody took its place: significantly worse (confidence 0.99)"
     assert watch_in_words(watch) == demoted, "and not what to do about it"
     assert f"| skill | champion | -40% | -20% | 3 of 4 | {demoted} |" in findings_page(watch)
+    assert "| ---: | --- |\n" in findings_page(watch), "sentences begin at the left"
     assert watch_in_words(Watch((RAISED,))) == "skill: the champion loses"
     assert "| skill | champion | -40% | -20% | 3 of 4 | the champion loses |" in findings_page(Watch((RAISED,)))
     assert json.loads(json.dumps(watch_as_data(watch), allow_nan=False))["demoted"] == {"from": "7", "to": None}
