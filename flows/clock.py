@@ -15,6 +15,8 @@ from lstm_model.readings import SAMPLE_END, SAMPLE_FIRST_NIGHT
 from lstm_model.workspace import Workspace
 
 _NIGHTS_FILE = "nights.jsonl"
+_CLOCK_MAY_STEP = pd.Timedelta("1D")
+"""A night names its time to its steps; a clock that is set back meanwhile must not fail them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def parse_time(text: str) -> pd.Timestamp:
         SettingsError: unreadable, or without a zone.
     """
     try:
+        if not re.match(r"\s*\d{4}", text):  # "now", "-1" and others that pandas takes for a time
+            raise ValueError(text)
         time = pd.Timestamp(text)
     except ValueError:
         raise SettingsError(f"{text!r} is no time; write for example 2013-12-20T23:00Z") from None
@@ -65,25 +69,41 @@ def parse_day(text: str, *, end: bool = False) -> pd.Timestamp:
 
 
 def present(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
-    """Now, for a single step: `as_of`, else the sample's last lived night, else the wall clock."""
+    """Now, for a single step: `as_of`, else the sample's last lived night, else the wall clock.
+
+    Raises:
+        SettingsError: `as_of` is no time, or still to come.
+    """
     if as_of:
-        return parse_time(as_of)
+        return _past(as_of)
     if not workspace.settings.plays_sample:
         return wall_clock()
     nights = lived_nights(workspace)
-    return max(night.as_of for night in nights) if nights else SAMPLE_FIRST_NIGHT
+    return min(max(night.as_of for night in nights), SAMPLE_END) if nights else SAMPLE_FIRST_NIGHT
 
 
 def night_to_live(workspace: Workspace, as_of: str | None = None) -> pd.Timestamp:
-    """Now, for a whole night: `as_of`, else the sample's next night until it ends, else the wall clock."""
+    """Now, for a whole night: `as_of`, else the sample's next night until it ends, else the wall clock.
+
+    Raises:
+        SettingsError: `as_of` is no time, or still to come.
+    """
     if as_of:
-        return parse_time(as_of)
+        return _past(as_of)
     if not workspace.settings.plays_sample:
         return wall_clock()
     nights = lived_nights(workspace)
     if not nights:
         return SAMPLE_FIRST_NIGHT
     return min(max(night.as_of for night in nights) + pd.Timedelta("1D"), SAMPLE_END)
+
+
+def _past(as_of: str) -> pd.Timestamp:
+    """A time to live, which is not still to come: nobody knows what was read by then."""
+    time = parse_time(as_of)
+    if time > (now := wall_clock()) + _CLOCK_MAY_STEP:
+        raise SettingsError(f"{as_of!r} is still to come: it is {now:%Y-%m-%dT%H:%MZ}; write a time that has passed")
+    return time
 
 
 def lived_nights(workspace: Workspace) -> list[LivedNight]:

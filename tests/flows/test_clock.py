@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from flows.clock import lived_nights, mark_lived, night_to_live, parse_time, present
+from flows.clock import lived_nights, mark_lived, night_to_live, parse_time, present, wall_clock
 from lstm_model.errors import SettingsError
 from lstm_model.readings import SAMPLE_END, SAMPLE_FIRST_NIGHT
 from lstm_model.workspace import Workspace
@@ -32,6 +33,26 @@ def test_the_sample_starts_with_its_first_night_and_goes_on_by_days(workspace: W
 def test_the_sample_ends(workspace: Workspace) -> None:
     mark_lived(workspace, SAMPLE_END, {})
     assert night_to_live(workspace) == SAMPLE_END
+
+
+def test_a_night_far_ahead_does_not_carry_the_playback_off(workspace: Workspace) -> None:
+    mark_lived(workspace, SAMPLE_FIRST_NIGHT, {})
+    mark_lived(workspace, pd.Timestamp("9999-12-31T23:00Z"), {})
+    assert present(workspace) == night_to_live(workspace) == SAMPLE_END
+
+
+@pytest.mark.parametrize("clock", [present, night_to_live])
+def test_a_time_to_come_cannot_be_lived(workspace: Workspace, clock: Callable[..., pd.Timestamp]) -> None:
+    with pytest.raises(SettingsError, match=r"'9999-12-31T23:00Z' is still to come: .* write a time that has passed"):
+        clock(workspace, "9999-12-31T23:00Z")
+    set_back = wall_clock() + pd.Timedelta("1h")  # a night began, and then the clock was set back
+    assert clock(workspace, set_back.isoformat()) == set_back
+
+
+@pytest.mark.parametrize("text", ["now", "today", "-1", "   "])
+def test_what_pandas_takes_for_a_time_is_none_to_a_person(text: str) -> None:
+    with pytest.raises(SettingsError, match="is no time; write for example"):
+        parse_time(text)
 
 
 def test_a_night_lived_again_does_not_turn_the_playback_back(workspace: Workspace) -> None:
