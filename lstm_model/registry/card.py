@@ -9,7 +9,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from lstm_model.registry.tracking import IN_WORKSPACE, MODEL, shown_uri
+from lstm_model.registry.tracking import IN_WORKSPACE, MODEL, shown_uri, takes_notes
 
 CARD_FILE, SCORES_FILE = "model_card.md", "gate.json"
 _LONGEST_DESCRIPTION = 5000  # characters, as MLflow's database has it
@@ -18,7 +18,7 @@ _UNKNOWN = "not recorded"
 
 
 def write_card(client: MlflowClient, version: str, summary: pd.DataFrame | None = None) -> None:
-    """Make the card, as it stands now, the version's description and an artifact of its run.
+    """Make the card, as it stands now, the version's description and, while that is there, an artifact of its run.
 
     Args:
         client: of the workspace's database.
@@ -26,10 +26,12 @@ def write_card(client: MlflowClient, version: str, summary: pd.DataFrame | None 
         summary: scores on the gate's window; those that its last judgement left when None.
     """
     registered = client.get_model_version(MODEL, version)
-    judged = _judged(client, registered.run_id) if summary is None else summary
+    noted = takes_notes(client, registered.run_id)
+    judged = _judged(client, registered.run_id) if summary is None and noted else summary
     card = model_card(registered, judged, shown_uri(client.tracking_uri))
     client.update_model_version(MODEL, version, card[:_LONGEST_DESCRIPTION])
-    client.log_text(registered.run_id, card, CARD_FILE)
+    if noted:
+        client.log_text(registered.run_id, card, CARD_FILE)
 
 
 def _judged(client: MlflowClient, run_id: str) -> pd.DataFrame | None:

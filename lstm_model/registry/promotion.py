@@ -39,7 +39,7 @@ from lstm_model.registry.succession import (
     tag_decision,
     unfinished,
 )
-from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking
+from lstm_model.registry.tracking import MODEL, has_tracking, open_tracking, takes_notes
 from lstm_model.registry.tryout import try_forecast
 from lstm_model.registry.versions import Version, as_champion, list_versions, load_forecaster, verified_crps
 from lstm_model.settings import ModelSettings
@@ -225,7 +225,8 @@ def _settle(
     assert challenger is not None and evidence is not None
     if summary is not None:  # a dict replaces what an earlier judgement left; a table would be appended to
         run_id = client.get_model_version(MODEL, challenger).run_id
-        client.log_dict(run_id, summary.reset_index().to_dict(orient="split", index=False), SCORES_FILE)
+        if takes_notes(client, run_id):
+            client.log_dict(run_id, summary.reset_index().to_dict(orient="split", index=False), SCORES_FILE)
     numbers = evidence.as_dict()
     if not decision.promote:
         tag_decision(client, challenger, decision, numbers)

@@ -139,7 +139,7 @@ def check_artifacts(experiment: Experiment) -> None:
 
 @contextmanager
 def told_in_words(server: ServerSettings) -> Iterator[None]:
-    """What a registry outside of the workspace refuses is one line.
+    """What a registry refuses, or why it does not open, is one line.
 
     Raises:
         NightcastError: in MLflow's words.
@@ -148,7 +148,11 @@ def told_in_words(server: ServerSettings) -> Iterator[None]:
         yield
     except (MlflowException, sa.exc.SQLAlchemyError) as error:
         if not server.mlflow:
-            raise
+            raise NightcastError(
+                f"MLflow's database mlruns/mlflow.db does not open: {first_line(error)}. Forecasts go out without it; "
+                "if it is locked, wait or end what holds it; if it is damaged, put mlruns back from a backup, or move "
+                "it away, and the next night begins a new one"
+            ) from error
         where = elsewhere(server, "mlflow") or "the database"
         raise NightcastError(f"server.mlflow: {where} says: {first_line(error)}") from error
 

@@ -23,7 +23,7 @@ from lstm_model.evaluation.gate import CHALLENGER, CHAMPION
 from lstm_model.registry.approval import AWAITING, AWAITING_APPROVAL, standing_decision
 from lstm_model.registry.card import write_card
 from lstm_model.registry.promotion_log import DEMOTE, IN_PLACE, PROMOTE, ROLLBACK, Entry, PromotionLog, plain
-from lstm_model.registry.tracking import MODEL, open_tracking
+from lstm_model.registry.tracking import MODEL, open_tracking, takes_notes
 from lstm_model.registry.versions import Version, list_versions
 from lstm_model.workspace import Workspace
 
@@ -76,8 +76,13 @@ def finish_promotion(workspace: Workspace) -> None:
 
 
 def finish(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
-    """The same for one who holds the lease; returns the entry that was finished now."""
-    entry = unfinished(client, promotions)
+    """The same for one who holds the lease; returns the entry that was finished now.
+
+    What cannot be finished is settled as well, or it would be once its version's number is given again.
+    """
+    entry, last = unfinished(client, promotions), promotions.last()
+    if entry is None and last is not None:
+        client.set_registered_model_tag(MODEL, IN_PLACE, last.name)
     if entry is not None:
         comes = "nobody" if entry.champion is None else f"version {entry.champion}"
         log.warning("finishing an interrupted %s: %s becomes champion", entry.action, comes)
@@ -86,9 +91,17 @@ def finish(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
 
 
 def unfinished(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
-    """The log's last entry, if its aliases are not in place yet and its version is still there."""
-    entry = promotions.last()
-    if entry is None or client.get_registered_model(MODEL).tags.get(IN_PLACE) == entry.name:
+    """The log's last entry, if its aliases are not in place yet and its version is still there.
+
+    Where the entry in place is missing from the log and would come last, lines of the log were lost or changed: that
+    brings no earlier champion back. Names of entries begin with their time, and sort by it.
+    """
+    entries, in_place = promotions.entries(), client.get_registered_model(MODEL).tags.get(IN_PLACE)
+    if not entries or in_place == entries[-1].name:
+        return None
+    entry = entries[-1]
+    if in_place is not None and in_place > entry.name and in_place not in {known.name for known in entries}:
+        log.warning("the promotion log has lost its line %r; aliases stay as they are", in_place)
         return None
     if entry.champion is None or entry.champion in {version.version for version in list_versions(client)}:
         return entry
@@ -190,7 +203,9 @@ def tag_decision(
         "decision": told or ("promoted" if decision.promote else "refused"),
     }
     run_id = client.get_model_version(MODEL, version).run_id
+    noted = takes_notes(client, run_id)
     for name, value in tags.items():
         client.set_model_version_tag(MODEL, version, name, value)
-        client.set_tag(run_id, name, value)
+        if noted:
+            client.set_tag(run_id, name, value)
     write_card(client, version)

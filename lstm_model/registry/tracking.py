@@ -19,6 +19,8 @@ import mlflow
 import sqlalchemy as sa
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
+from mlflow.exceptions import MlflowException
 
 from lstm_model.registry import shared
 from lstm_model.secrets import masked
@@ -54,6 +56,7 @@ _SWEEP = (
 )
 
 _ready: set[tuple[Path, str]] = set()
+log = logging.getLogger("nightcast.registry")
 
 
 def open_tracking(workspace: Workspace) -> MlflowClient:
@@ -121,6 +124,16 @@ def every_page(search: Callable[[str | None], Any]) -> Iterator[Any]:
             return
 
 
+def takes_notes(client: MlflowClient, run_id: str) -> bool:
+    """Whether a run can be written to: somebody may have deleted it in MLflow's UI, or for good."""
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+
+
 def database_uri(mlruns: Path) -> str:
     """Address of MLflow's database in the folder `mlruns`."""
     return f"sqlite:///{mlruns / 'mlflow.db'}"
@@ -157,6 +170,9 @@ def _prepare_experiment(client: MlflowClient, uri: str, artifacts: str | None) -
     if client.get_experiment_by_name(EXPERIMENT) is None:
         client.create_experiment(EXPERIMENT, artifact_location=artifacts, tags=_SHOW_RUNS_FIRST)
     experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+        log.warning("the experiment %s was deleted in MLflow; it is restored, nights are logged there", EXPERIMENT)
+        client.restore_experiment(experiment.experiment_id)
     if artifacts is None:
         shared.check_artifacts(experiment)
     elif experiment.artifact_location != artifacts:

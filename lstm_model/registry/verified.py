@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import LifecycleStage, Metric
+from mlflow.entities import Metric
 
-from lstm_model.registry.tracking import MODEL
+from lstm_model.registry.tracking import MODEL, takes_notes
 from lstm_model.registry.versions import Verified, Version
 
 _SAME = 1e-9
@@ -40,7 +40,7 @@ def log_verified(client: MlflowClient, version: Version, days: pd.DataFrame, unt
         return False
     told = days.loc[over if len(over) else days.index[:1]]
     points = _unlogged(client, version.run_id, told, until, again=len(over) > 0)
-    if points and client.get_run(version.run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:
+    if points and takes_notes(client, version.run_id):
         client.log_batch(version.run_id, metrics=points)
     for name, text in verified.as_tags().items():
         client.set_model_version_tag(MODEL, version.version, name, text)
