@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -11,6 +12,9 @@ from lstm_model.secrets import masked
 from lstm_model.servers import elsewhere
 from lstm_model.settings import SourceSettings
 from lstm_model.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WAITS = "awaiting approval"  # as `lstm_model.registry.AWAITING`, which takes seconds to import
 
@@ -119,6 +123,11 @@ def versions_as_data(workspace: Workspace) -> list[dict[str, Any]]:
         }
         for version in list_versions(open_tracking(workspace))
     ]
+
+
+def days_since(night: str, now: pd.Timestamp) -> str:
+    """How old what was made in a night is by now, such as 3 d."""
+    return f"{(now.date() - date.fromisoformat(night)).days} d"
 
 
 def promotions_as_data(workspace: Workspace) -> list[dict[str, Any]]:

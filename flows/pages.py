@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from flows.evidence import EVIDENCE_HEADINGS, evidence_table
 from flows.keeping import pruning_in_words
 from flows.limits import LIMIT_HEADINGS, limits_table
 from flows.links import run_link, version_link
@@ -76,6 +77,8 @@ def gate_page(promotion: Promotion, server: ServerSettings) -> str:
     parts.append(" · ".join(links))
     if promotion.summary is not None:
         parts += ["## On the gate's window, which no model saw", _scores(promotion.summary)]
+    if promotion.evidence is not None and promotion.summary is not None:
+        parts += ["## What else the gate weighed", table(EVIDENCE_HEADINGS, evidence_table(promotion.evidence))]
     return page(parts)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from flows.evidence import EVIDENCE_HEADINGS, evidence_table
 from flows.limits import LIMIT_HEADINGS, limits_table
 from flows.night import Night
 from flows.words import (
@@ -21,6 +22,7 @@ from flows.words import (
     span_in_words,
     stations_table,
 )
+from lstm_model.evaluation import Evidence
 from lstm_model.forecasts import Issue
 from lstm_model.readings import FileCheck
 from lstm_model.workspace import Workspace
@@ -62,6 +64,14 @@ def scores(summary: object) -> Table:
         table.add_column(heading, justify="right")
     for row in scores_table(summary):
         table.add_row(*row, style="bold" if row[0] in ("challenger", "champion") else None)
+    return table
+
+
+def evidence_found(evidence: Evidence) -> Table:
+    """What else the gate weighed."""
+    table = Table(*EVIDENCE_HEADINGS, title="What else the gate weighed", title_justify="left", title_style="bold")
+    for row in evidence_table(evidence):
+        table.add_row(*map(Text, row))
     return table
 
 

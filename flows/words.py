@@ -100,8 +100,10 @@ def decision_in_words(promotion: Promotion) -> str:
     """Who is champion now, and why."""
     verb = "promoted" if promotion.decision.promote else "not promoted"
     verb = "awaits approval" if promotion.awaits_approval else verb
-    subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
+    subject = f"version {promotion.challenger}"
     standing = f"champion is version {promotion.champion}" if promotion.champion else "there is no champion"
+    if promotion.challenger is None:
+        return f"{promotion.decision.reason}. Now {standing}."
     return f"{subject} {verb}: {promotion.decision.reason}. Now {standing}."
 
 
@@ -137,8 +139,10 @@ def rehearsal_in_words(promotion: Promotion) -> str:
     """What judging the challenger would do."""
     verb = "would be promoted" if promotion.decision.promote else "would not be promoted"
     verb = "would await approval" if promotion.awaits_approval else verb
-    subject = f"version {promotion.challenger}" if promotion.challenger else "nothing"
+    subject = f"version {promotion.challenger}"
     standing = f"version {promotion.champion_before}" if promotion.champion_before else "nobody"
+    if promotion.challenger is None:
+        return f"{promotion.decision.reason}. Nothing was changed; champion is {standing}."
     return f"{subject} {verb}: {promotion.decision.reason}. Nothing was changed; champion is {standing}."
 
 
@@ -339,7 +343,9 @@ def verification_as_data(report: Verification) -> dict[str, int]:
 
 def promotion_as_data(promotion: Promotion) -> dict[str, Any]:
     """The decision and its scores."""
-    summary = promotion.summary
+    from lstm_model.registry.promotion_log import plain
+
+    summary, evidence = promotion.summary, promotion.evidence
     return {
         "promoted": promotion.decision.promote,
         "awaits_approval": promotion.awaits_approval,
@@ -348,5 +354,6 @@ def promotion_as_data(promotion: Promotion) -> dict[str, Any]:
         "challenger": promotion.challenger,
         "champion_before": promotion.champion_before,
         "champion": promotion.champion,
-        "scores": None if summary is None else summary.round(4).to_dict(orient="index"),
+        "scores": None if summary is None else plain(summary.round(4).to_dict(orient="index")),
+        "evidence": None if evidence is None else plain(evidence.as_dict()),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from flows.commands import night, readings, results, models, operation  # noqa: 
 
 # isort: on
 from flows.commands.terminal import FAILED, WRONG_USAGE, app, screen
-from lstm_model.errors import NightcastError, SettingsError, SourceError
+from lstm_model.errors import NightcastError, SettingsError, SourceError, first_line
 
 __all__ = ["app", "main", "screen"]
 
@@ -21,5 +22,16 @@ def main() -> None:
     try:
         app()
     except NightcastError as error:
-        Console(stderr=True, soft_wrap=True).print(f"nightcast: {error}", style="red", markup=False, highlight=False)
+        _say(str(error))
         sys.exit(WRONG_USAGE if isinstance(error, SettingsError | SourceError) else FAILED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _say(
+            f"the disk is full ({first_line(error)}); make room, then run it again: what was cut off is finished first"
+        )
+        sys.exit(FAILED)
+
+
+def _say(told: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"nightcast: {told}", style="red", markup=False, highlight=False)

@@ -27,21 +27,23 @@ def models(
     if changes:
         _list_changes(as_json)
         return
-    from flows.inspection import versions_as_data
+    from flows.clock import present
+    from flows.inspection import days_since, versions_as_data
 
-    rows = versions_as_data(Workspace.find())
+    workspace = Workspace.find()
+    rows, now = versions_as_data(workspace), present(workspace)
     if as_json:
         print_json(rows)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("version", "aliases", "night", "MAE °C", "CRPS °C", "skill", "verified MAE °C", "decision"):
+    for heading in ("version", "aliases", "night", "age", "MAE °C", "CRPS °C", "skill", "verified MAE °C", "decision"):
         table.add_column(heading)
     for row in rows:
         verified = "–" if row["verified_mae"] is None else f"{row['verified_mae']:.2f}"
         decision = f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"]
         table.add_row(
-            row["version"], ", ".join(row["aliases"]), row["night"], f"{row['mae']:.2f}", f"{row['crps']:.2f}",
-            f"{row['skill']:+.1%}", verified, Text(decision),
+            row["version"], ", ".join(row["aliases"]), row["night"], days_since(row["night"], now),
+            f"{row['mae']:.2f}", f"{row['crps']:.2f}", f"{row['skill']:+.1%}", verified, Text(decision),
         )  # fmt: skip
     screen.print(table if rows else "no version yet; `nightcast run` lives the first night")
 

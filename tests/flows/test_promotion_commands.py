@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from receivers import webhook
 from support import NOW
@@ -61,16 +62,28 @@ def test_a_dry_run_shows_decision_and_evidence_changes_nothing_and_exits_as_prom
     assert "version 2 would not be promoted: CRPS" in text
     assert "Nothing was changed; champion is version 1." in text
     assert "damped anomaly" in text
-    data = json.loads(told("promote", "--dry-run", "--json", code=3))
+    for part in ("100% of their truth is known", "worse than champion", "worse than ridge", "champion's age"):
+        assert part in text
+    data = json.loads(told("promote", "--dry-run", "--json", code=3), parse_constant=pytest.fail)
     assert (data["promoted"], data["rule"], data["champion"], data["dry_run"]) == (False, "equal", "1", True)
+    assert data["evidence"]["origins"] > 24
+    assert data["evidence"]["confidence_worse"]["champion"] == pytest.approx(0.5, abs=0.5)
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_every_version_tells_its_age(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.clock.wall_clock", lambda: NOW + pd.Timedelta("9D"))
+    heading, newest, _ = told("models").splitlines()[:3]
+    assert heading.split()[:4] == ["version", "aliases", "night", "age"]
+    assert "2024-03-20  9 d " in newest
 
 
 def test_an_empty_workspace_is_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTCAST_HOME", str(tmp_path))
     assert json.loads(told("models", "--log", "--json")) == []
     assert "never changed" in told("models", "--log")
-    assert "there is no challenger to judge" in told("promote", "--dry-run", code=3)
+    words = " ".join(told("promote", "--dry-run", code=3).split())
+    assert words.startswith("there is no challenger to judge; `nightcast train` makes one. Nothing was changed; ")
     refused = CliRunner().invoke(app, ["rollback"]).exception
     assert isinstance(refused, NightcastError)
     assert str(refused) == "no version is registered yet; `nightcast run` lives the first night"
