@@ -41,6 +41,10 @@ def _check(readings: pd.DataFrame) -> None:
             raise MlflowException.invalid_parameter_value(
                 f"row {int(missing.argmax())}: {column} is missing; every reading needs a station and a time"
             )
+    if not readings["temperature_c"].abs().lt(float("inf")).any():
+        raise MlflowException.invalid_parameter_value(
+            "no temperatures: temperature_c is missing or not finite in every reading"
+        )
 
 
 mlflow.models.set_model(PackagedForecaster())

@@ -108,10 +108,20 @@ def refusal(served: httpx.Client, body: Any) -> str:
         (lambda rows: rows.assign(observed_at="yesterday"), "unable to parse: yesterday"),
         (lambda rows: rows.assign(observed_at=rows["observed_at"] + "Z"), "Use obj.tz_localize(None)"),
         (lambda rows: rows[:0], "no readings: send the recent ones, at least a day of every station"),
+        (lambda rows: rows.assign(temperature_c=None), "no temperatures: temperature_c is missing"),
         (lambda rows: rows.assign(station_id=None), "row 0: station_id is missing"),
         (lambda rows: rows.assign(observed_at=[*rows["observed_at"][:-1], None]), "row 143: observed_at is missing"),
     ],
-    ids=["column missing", "words for a number", "words for a time", "zone", "nothing", "no station", "no time"],
+    ids=[
+        "column missing",
+        "words for a number",
+        "words for a time",
+        "zone",
+        "nothing",
+        "no temperature",
+        "no station",
+        "no time",
+    ],
 )
 def test_what_it_cannot_forecast_from_is_a_clear_400(
     served: httpx.Client, trained: Workspace, change: Callable[[pd.DataFrame], pd.DataFrame], complaint: str
