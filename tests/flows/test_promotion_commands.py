@@ -62,7 +62,7 @@ def test_a_dry_run_shows_decision_and_evidence_changes_nothing_and_exits_as_prom
     assert "version 2 would not be promoted: CRPS" in text
     assert "Nothing was changed; champion is version 1." in text
     assert "damped anomaly" in text
-    for part in ("100% of their truth is known", "worse than champion", "worse than ridge", "champion's age"):
+    for part in ("100% of their truth is known", "worse than champion", "worse than ridge", "trained or put back"):
         assert part in text
     data = json.loads(told("promote", "--dry-run", "--json", code=3), parse_constant=pytest.fail)
     assert (data["promoted"], data["rule"], data["champion"], data["dry_run"]) == (False, "equal", "1", True)
