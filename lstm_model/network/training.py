@@ -138,6 +138,13 @@ def device_called(name: str) -> torch.device:
     return torch.device(name)
 
 
+def device_here(name: str) -> str:
+    """What `model.device` is on this machine, in words; another make of GPU rounds differently."""
+    if name != "cuda":
+        return name
+    return f"cuda, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "cuda, of which none is here"
+
+
 def burn_in_of(anchor: Anchor, context: int) -> int:
     """Steps that only warm up the state, at most what a forecast sees."""
     return min(max(_BURN_IN, anchor.lags.reach), context - 1)

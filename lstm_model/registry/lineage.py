@@ -8,7 +8,7 @@ import subprocess
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from lstm_model.network import cpu_capability
+from lstm_model.network import cpu_capability, device_here
 from lstm_model.panel import Panel
 from lstm_model.settings import Settings
 
@@ -25,6 +25,7 @@ def lineage(settings: Settings, readings_version: int | None) -> dict[str, str]:
         "seed": str(settings.model.seed),
         "threads": str(settings.model.threads),
         "cpu_capability": cpu_capability(),
+        "device": device_here(settings.model.device),
         "torch_version": installed_version("torch"),
         "numpy_version": installed_version("numpy"),
     }

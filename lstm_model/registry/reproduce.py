@@ -32,7 +32,7 @@ from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.reproduce")
 
-_ENVIRONMENT = ("git_commit", "lock_hash", "torch_version", "numpy_version", "cpu_capability")
+_ENVIRONMENT = ("git_commit", "lock_hash", "torch_version", "numpy_version", "cpu_capability", "device")
 _CHANGED = "+changes"
 
 

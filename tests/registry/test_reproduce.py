@@ -80,12 +80,14 @@ def test_a_changed_reading_at_that_version_is_found_out(trained: Workspace) -> N
 
 
 def test_another_environment_is_named_and_need_not_matter(trained: Workspace) -> None:
-    retag(trained, git_commit="abc+changes", lock_hash="def", cpu_capability="AVX9", torch_version="1.0")
+    retag(trained, git_commit="abc+changes", lock_hash="def", cpu_capability="AVX9", torch_version="1.0",
+          device="cuda, a large one")  # fmt: skip
     outcome = reproduce(trained, "1")
     assert outcome.identical
     told = " ".join(outcome.environment)
     for name in ("git_commit was abc+changes, is ", "lock_hash was def, is ", "cpu_capability was AVX9, is ",
-                 "torch_version was 1.0, is ", "changes that no commit holds"):  # fmt: skip
+                 "torch_version was 1.0, is ", "device was cuda, a large one, is cpu",
+                 "changes that no commit holds"):  # fmt: skip
         assert name in told
     assert "numpy_version" not in told
 
