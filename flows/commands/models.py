@@ -35,17 +35,23 @@ def models(
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        screen.print("no version yet; `nightcast run` lives the first night")
+        return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("version", "aliases", "night", "age", "MAE °C", "CRPS °C", "skill", "verified MAE °C", "decision"):
-        table.add_column(heading)
+    for heading in ("version", "aliases", "night", "age", "MAE", "CRPS", "skill", "verified", "decision"):
+        table.add_column(heading, no_wrap=heading != "decision")
     for row in rows:
         verified = "–" if row["verified_mae"] is None else f"{row['verified_mae']:.2f}"
-        decision = f"{row['decision']}: {row['reason']}" if row["reason"] else row["decision"]
         table.add_row(
             row["version"], ", ".join(row["aliases"]), row["night"], days_since(row["night"], now),
-            f"{row['mae']:.2f}", f"{row['crps']:.2f}", f"{row['skill']:+.1%}", verified, Text(decision),
+            f"{row['mae']:.2f}", f"{row['crps']:.2f}", f"{row['skill']:+.1%}", verified, Text(row["decision"]),
         )  # fmt: skip
-    screen.print(table if rows else "no version yet; `nightcast run` lives the first night")
+    screen.print(table)
+    screen.print("\nMAE and CRPS on the gate's window, and the MAE verified since, in °C.", style="dim")
+    for row in rows:
+        if row["reason"]:  # under the table: a column of its own would be a few letters wide
+            screen.print(f"version {row['version']}: {row['reason']}", highlight=False, markup=False)
 
 
 def _list_changes(as_json: bool) -> None:

@@ -132,5 +132,5 @@ def test_a_person_sees_where_the_workspace_stands(
     assert (status.exit_code, models.exit_code) == (0, 0)
     assert "2013-12-02T23:00:00+00:00" in status.output
     assert "champion" in models.output
-    assert "promoted: there is no champion yet" in " ".join(models.output.split())
+    assert "version 1: there is no champion yet" in " ".join(models.output.split())
     mlflow.set_tracking_uri(None)  # leave no trace for the next module
