@@ -369,7 +369,7 @@ def histories(draw: st.DrawFn) -> list[pd.DataFrame]:
 
 @given(histories())
 @example([issue(FIRST, ("a\rb", 'c"d,e\n'))])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_every_format_holds_what_is_kept(issues: list[pd.DataFrame]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.find(Path(folder), {})

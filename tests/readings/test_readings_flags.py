@@ -47,7 +47,7 @@ def rows_and_batches(draw):
     return rows, [mixed[start:end] for start, end in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(drawn=rows_and_batches())
 def test_flags_are_a_function_of_the_contents_whatever_the_order_of_arrival(tmp_path_factory, drawn):
     rows, batches = drawn

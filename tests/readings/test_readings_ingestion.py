@@ -32,7 +32,7 @@ rows_in_batches = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(batches=rows_in_batches, load=st.sampled_from([1, 2_000_000]))
 def test_any_rows_in_any_batching_balance_and_end_with_the_last_value(tmp_path_factory, batches, load):
     home = tmp_path_factory.mktemp("workspace")

@@ -456,7 +456,7 @@ def reads_as_other_utf8(content, text):
         return False
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     fleet=fleets(),
     wide=st.booleans(),

@@ -217,7 +217,7 @@ USUAL = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     holes=st.floats(0, 0.6),
@@ -263,7 +263,7 @@ def test_other_limits_have_another_name():
 WILD = st.lists(st.sampled_from([np.nan, 10.0, 10.0, 10.004, 11.0, 18.5, 26.0, -30.0]), min_size=3, max_size=80)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WILD)
 def test_arrays_say_what_ioos_qc_says(values):
     readings = series(values)
@@ -284,7 +284,7 @@ def test_arrays_say_what_ioos_qc_says(values):
     assert found["rate of change"][whole[here]].tolist() == (rate[whole] == SUSPECT).tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([np.nan, 10.0, 10.0, 10.0, 10.004, 10.008, 11.0]), min_size=3, max_size=120))
 def test_a_line_is_flat_where_ioos_qc_says_so(values):
     readings = series(values)

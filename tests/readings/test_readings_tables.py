@@ -208,7 +208,7 @@ def test_long_numbers_in_parquet_stay_apart_beside_a_missing_one():
 cell = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=st.lists(st.tuples(cell, cell, cell), max_size=5), delimiter=st.sampled_from(",;\t|"), pack=st.booleans())
 def test_any_text_comes_back_from_csv(table, delimiter, pack):
     table = [row for row in table if any(row)]
@@ -223,7 +223,7 @@ def test_any_text_comes_back_from_csv(table, delimiter, pack):
 json_cell = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | cell
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=st.lists(st.fixed_dictionaries({"a": json_cell, "b": json_cell}), min_size=1, max_size=5))
 def test_any_row_comes_back_from_quarantine(table):
     cells = read("\n".join(json.dumps(row) for row in table))

@@ -305,7 +305,7 @@ def days_around_a_change(draw, changes):
     return zone, step, pd.date_range(start, change + pd.Timedelta(minutes=after), freq=f"{step}min")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drawn=days_around_a_change(CLOCKS_GO_BACK), newest_first=st.booleans())
 def test_any_regular_series_over_the_repeated_hour_comes_back(drawn, newest_first):
     zone, step, instants = drawn
@@ -317,7 +317,7 @@ def test_any_regular_series_over_the_repeated_hour_comes_back(drawn, newest_firs
     assert not missing.any() or step > BACK_BY[zone]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(drawn=days_around_a_change(CLOCKS_GO_FORWARD), newest_first=st.booleans())
 def test_any_regular_series_over_the_skipped_hour_comes_back(drawn, newest_first):
     zone, _, instants = drawn
@@ -326,7 +326,7 @@ def test_any_regular_series_over_the_skipped_hour_comes_back(drawn, newest_first
     assert (utc.array == instants).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     drawn=days_around_a_change(CLOCKS_GO_BACK),
     newest_first=st.booleans(),
@@ -356,7 +356,7 @@ def ways_in_order(local, zone):
     ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     zone=st.sampled_from([BERLIN, NEW_YORK, LORD_HOWE]),
     minutes=st.lists(st.integers(-9, 11).map(lambda number: 10 * number), min_size=1, max_size=7),
