@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from flows.summary import evidence_found, scores
+from flows.summary import print_judgement
 from flows.words import question_in_words
 from lstm_model.errors import SettingsError
 from lstm_model.registry import Promotion
@@ -38,10 +38,7 @@ def somebody_is_there(screen: Console) -> bool:
 
 def ask_here(screen: Console, asked: Promotion) -> tuple[str, str]:
     """Show the evidence, and ask for yes or no and the reason."""
-    if asked.summary is not None:
-        screen.print(scores(asked.summary))
-    if asked.evidence is not None:
-        screen.print(evidence_found(asked.evidence))
+    print_judgement(screen, asked)
     screen.print(question_in_words(asked), highlight=False, markup=False)
     approved = typer.confirm(f"Promote version {asked.challenger}?")
     return ("yes" if approved else "no"), typer.prompt("Why", default="", show_default=False)

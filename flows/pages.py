@@ -77,8 +77,8 @@ def gate_page(promotion: Promotion, server: ServerSettings) -> str:
     parts.append(" · ".join(links))
     if promotion.summary is not None:
         parts += ["## On the gate's window, which no model saw", _scores(promotion.summary)]
-    if promotion.evidence is not None and promotion.summary is not None:
-        parts += ["## What else the gate weighed", table(EVIDENCE_HEADINGS, evidence_table(promotion.evidence))]
+        if promotion.evidence is not None:
+            parts += ["## What else the gate weighed", table(EVIDENCE_HEADINGS, evidence_table(promotion.evidence))]
     return page(parts)
 
 

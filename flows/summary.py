@@ -25,6 +25,7 @@ from flows.words import (
 from lstm_model.evaluation import Evidence
 from lstm_model.forecasts import Issue
 from lstm_model.readings import FileCheck
+from lstm_model.registry import Promotion
 from lstm_model.workspace import Workspace
 
 _MOST_LIMITS = 12
@@ -67,7 +68,15 @@ def scores(summary: object) -> Table:
     return table
 
 
-def evidence_found(evidence: Evidence) -> Table:
+def print_judgement(screen: Console, promotion: Promotion) -> None:
+    """Print what the gate weighed: scores on its window and, where it got that far, all else."""
+    if promotion.summary is not None:
+        screen.print(scores(promotion.summary))
+        if promotion.evidence is not None:
+            screen.print(_evidence(promotion.evidence))
+
+
+def _evidence(evidence: Evidence) -> Table:
     """What else the gate weighed."""
     table = Table(*EVIDENCE_HEADINGS, title="What else the gate weighed", title_justify="left", title_style="bold")
     for row in evidence_table(evidence):

@@ -99,12 +99,16 @@ def verification_in_words(report: Verification) -> str:
 def decision_in_words(promotion: Promotion) -> str:
     """Who is champion now, and why."""
     verb = "promoted" if promotion.decision.promote else "not promoted"
-    verb = "awaits approval" if promotion.awaits_approval else verb
-    subject = f"version {promotion.challenger}"
     standing = f"champion is version {promotion.champion}" if promotion.champion else "there is no champion"
+    return f"{_judged_in_words(promotion, verb, 'awaits approval')}. Now {standing}."
+
+
+def _judged_in_words(promotion: Promotion, verb: str, waits: str) -> str:
+    """What became of the challenger, if there is one, and why."""
     if promotion.challenger is None:
-        return f"{promotion.decision.reason}. Now {standing}."
-    return f"{subject} {verb}: {promotion.decision.reason}. Now {standing}."
+        return promotion.decision.reason
+    verb = waits if promotion.awaits_approval else verb
+    return f"version {promotion.challenger} {verb}: {promotion.decision.reason}"
 
 
 def question_in_words(asked: Promotion, until: pd.Timestamp | None = None) -> str:
@@ -138,12 +142,9 @@ def _numbers(summary: pd.DataFrame) -> str:
 def rehearsal_in_words(promotion: Promotion) -> str:
     """What judging the challenger would do."""
     verb = "would be promoted" if promotion.decision.promote else "would not be promoted"
-    verb = "would await approval" if promotion.awaits_approval else verb
-    subject = f"version {promotion.challenger}"
     standing = f"version {promotion.champion_before}" if promotion.champion_before else "nobody"
-    if promotion.challenger is None:
-        return f"{promotion.decision.reason}. Nothing was changed; champion is {standing}."
-    return f"{subject} {verb}: {promotion.decision.reason}. Nothing was changed; champion is {standing}."
+    judged = _judged_in_words(promotion, verb, "would await approval")
+    return f"{judged}. Nothing was changed; champion is {standing}."
 
 
 def rollback_in_words(entry: Entry) -> str:

@@ -197,7 +197,7 @@ def _asked_first(
 def _rehearse(as_of: str | None, as_json: bool) -> None:
     """`promote --dry-run`: no flow, which would leave a run behind."""
     from flows.clock import present
-    from flows.summary import evidence_found, scores
+    from flows.summary import print_judgement
     from flows.words import promotion_as_data, rehearsal_in_words
     from lstm_model.registry import rehearse_promotion
 
@@ -207,10 +207,7 @@ def _rehearse(as_of: str | None, as_json: bool) -> None:
         print_json(promotion_as_data(promotion) | {"dry_run": True})
     else:
         screen.print(rehearsal_in_words(promotion), highlight=False, markup=False)
-        if promotion.summary is not None:
-            screen.print(scores(promotion.summary))
-        if promotion.evidence is not None and promotion.summary is not None:
-            screen.print(evidence_found(promotion.evidence))
+        print_judgement(screen, promotion)
     if not promotion.decision.promote:
         raise typer.Exit(REFUSED)
 

@@ -86,7 +86,7 @@ def _origins(tags: dict[str, str], settings: dict[str, object]) -> dict[str, str
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
         "code": f"commit {tags['git_commit']}, lock {tags['lock_hash']}",
         "machine": f"torch {tags.get('torch_version', _UNKNOWN)}, numpy {tags.get('numpy_version', _UNKNOWN)}, "
-        f"{tags['cpu_capability']}, {tags['threads']} thread(s), trained on {tags.get('device', 'cpu')}",
+        f"{tags['cpu_capability']}, {tags['threads']} thread(s), trained on {tags.get('device', _UNKNOWN)}",
     }
 
 

@@ -80,13 +80,16 @@ def finish(client: MlflowClient, promotions: PromotionLog) -> Entry | None:
 
     What cannot be finished is settled as well, or it would be once its version's number is given again.
     """
-    entry, last = unfinished(client, promotions), promotions.last()
-    if entry is None and last is not None:
+    last = promotions.last()
+    if last is None or client.get_registered_model(MODEL).tags.get(IN_PLACE) == last.name:
+        return None
+    entry = unfinished(client, promotions)
+    if entry is None:
         client.set_registered_model_tag(MODEL, IN_PLACE, last.name)
-    if entry is not None:
-        comes = "nobody" if entry.champion is None else f"version {entry.champion}"
-        log.warning("finishing an interrupted %s: %s becomes champion", entry.action, comes)
-        carry_out(client, entry)
+        return None
+    comes = "nobody" if entry.champion is None else f"version {entry.champion}"
+    log.warning("finishing an interrupted %s: %s becomes champion", entry.action, comes)
+    carry_out(client, entry)
     return entry
 
 

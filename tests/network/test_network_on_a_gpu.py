@@ -1,12 +1,10 @@
 """What a GPU must do as a CPU does; these need one, and are left out where there is none."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from lstm_model.network import Forecaster, device_here
-from lstm_model.settings import ModelSettings
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
 
@@ -41,18 +39,6 @@ def test_what_was_trained_there_forecasts_here(on_gpu, fleet, tmp_path):
     answer = on_gpu.forecast(fleet, origins)
     assert np.isfinite(answer).all()
     np.testing.assert_array_equal(Forecaster.load(tmp_path).forecast(fleet, origins), answer)
-
-
-def test_after_36_to_40_comes_41_there_too():
-    def counting(station, first, number):
-        times = pd.date_range("2024-01-01", periods=number, freq="1h", tz="UTC")
-        values = np.arange(first, first + number, dtype=float)
-        return pd.DataFrame({"station_id": station, "observed_at": times, "temperature_c": values})
-
-    readings = pd.concat([counting(f"from {first}", first, 6) for first in (30, 32, 35)])
-    forecaster = Forecaster(ModelSettings(context=5, horizon=1, device="cuda")).fit(readings)
-    answer = forecaster.predict(readings=counting("new", 36, 5))["temperature_c"].item()
-    assert answer == pytest.approx(41, abs=0.5)
 
 
 def test_a_model_s_lineage_names_the_make():
