@@ -167,6 +167,19 @@ def test_a_version_that_does_not_load_or_forecast_is_refused_and_nothing_moves(p
     assert len(PromotionLog(promoted).entries()) == 2
 
 
+def test_a_version_comes_back_while_the_whole_fleet_is_silent(promoted: Workspace) -> None:
+    assert roll_back(promoted, LATER + pd.Timedelta("9D"), at=AT, who="somebody@home").champion == "1"
+    with pytest.raises(ModelUnavailable, match="no station spoke within 30 days"):
+        roll_back(promoted, LATER + pd.Timedelta("31D"), at=AT, who="somebody@home")
+    assert aliases(promoted) == {"champion": "1", "previous": "2"}
+
+
+def test_what_has_no_forecast_is_refused_while_the_whole_fleet_is_silent_too(promoted: Workspace) -> None:
+    damage(promoted, "1")
+    with pytest.raises(ModelUnavailable, match="version 1 has no finite forecast for roof 0, roof 1, roof 2"):
+        roll_back(promoted, LATER + pd.Timedelta("9D"), at=AT, who="somebody@home")
+
+
 def test_a_challenger_that_has_no_forecast_from_the_newest_readings_is_refused_in_words(
     challenged: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
