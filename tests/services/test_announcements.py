@@ -14,14 +14,14 @@ from support import SMALL
 
 pytestmark = pytest.mark.services
 
-LAST = pd.Timestamp.now("UTC").floor("1h")
-LATE = LAST + pd.Timedelta("5D")
+LATE = pd.Timestamp.now("UTC").ceil("1h") + pd.Timedelta("1h")  # after all that the tests do at the wall clock's time
+LAST = LATE - pd.Timedelta("5D")
 PORT = free_port()
 
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A fleet whose readings end now; everything is to be told to a receiver that is not there yet."""
+    """A fleet that fell silent days ago; everything is to be told to a receiver that is not there yet."""
     with served(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("workspace")) as it:
         it.bring_fleet(LAST)
         write_settings(it)
@@ -92,7 +92,8 @@ def test_a_promotion_by_hand_starts_one_forecast_and_a_night_s_own_none(
 
 def test_a_rollback_demotes_and_starts_one_more(serving: Served, first_night: dict[str, Any], hook: Webhook) -> None:
     before = len(forecasts(serving))
-    assert lived(serving, "rollback", to="1", why="a trial")["state_type"] == "COMPLETED"
+    back = lived(serving, "rollback", to="1", why="a trial")
+    assert back["state_type"] == "COMPLETED", back["state"]
     serving.until(lambda: len(forecasts(serving)) > before, 60)
     assert [run["parameters"]["promoted"] for run in forecasts(serving)[before:]] == ["1"]
     (demoted,) = serving.until(lambda: serving.events("nightcast.champion.demoted"), 30)  # kept some seconds later
