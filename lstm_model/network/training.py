@@ -130,7 +130,9 @@ def device_called(name: str) -> torch.device:
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not available[name]:
-        raise SettingsError(f"model.device = {name!r}, but torch finds none here; set model.device to cpu")
+        raise SettingsError(
+            f"model.device = {name!r}, but torch finds none here: set it to cpu, or do this where there is one"
+        )
     if name == "cuda":
         os.environ.setdefault(
             "CUBLAS_WORKSPACE_CONFIG", ":4096:8"

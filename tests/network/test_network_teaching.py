@@ -171,9 +171,7 @@ def test_whatever_a_lesson_computes_is_computed_on_its_device(month, tiny):
 def test_a_device_that_is_not_there_is_refused_in_words(month, tiny):
     if torch.backends.mps.is_available():
         pytest.skip("this machine has that device")
-    with pytest.raises(
-        SettingsError, match=r"model.device = 'mps', but torch finds none here; set model.device to cpu"
-    ):
+    with pytest.raises(SettingsError, match=r"model.device = 'mps', but torch finds none here: set it to cpu, or"):
         Forecaster(tiny.model_copy(update={"device": "mps"})).fit_panel(month)
 
 
