@@ -276,8 +276,10 @@ def _with_neighbours(
         found = []
         for other in best:
             apart = anomaly[row] - slope[other] * anomaly[other].astype(np.float64)
-            lasting = _spread(smooth(apart[None], step)[0])
-            found.append(Neighbour(names[other], float(slope[other]), _spread(apart), lasting))
+            lasting = smooth(apart[None], step)[0]
+            if np.isnan(lasting).all():  # never both for half a day, as loggers whose shifts differ
+                continue
+            found.append(Neighbour(names[other], float(slope[other]), _spread(apart), _spread(lasting)))
         return tuple(found)
 
     found = _side_by_side(beside, range(len(names)))

@@ -186,6 +186,27 @@ def test_a_month_of_history_is_needed():
     assert set(learn(long(fleet(24 * 31)), HOUR)) == {"a", "b", "c"}
 
 
+def test_loggers_that_never_share_half_a_day_are_no_neighbours():
+    table, hour = fleet(24 * 90, ("a", "b", "c", "d")), np.arange(24 * 90) % 24
+    table["a"][hour >= 14] = np.nan
+    table["b"][hour < 9] = np.nan  # they share five hours of every day
+    usual = learn(long(table), HOUR)
+    assert {name: sorted(near.station_id for near in each.neighbours) for name, each in usual.items()} == {
+        "a": ["c", "d"], "b": ["c", "d"], "c": ["a", "b", "d"], "d": ["a", "b", "c"]
+    }  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 23), st.integers(1, 24)), min_size=2, max_size=5))
+@settings(max_examples=25)
+def test_what_is_usual_can_be_learnt_of_loggers_with_any_hours(shifts):
+    table, hour = fleet(24 * 60, tuple("abcde")[: len(shifts)]), np.arange(24 * 60) % 24
+    for values, (begins, lasts) in zip(table.values(), shifts, strict=True):
+        values[(hour - begins) % 24 >= lasts] = np.nan
+    readings = long(table)
+    quality = QualityControl(QualitySettings(), HOUR, usual=learn(readings, HOUR))
+    assert len(flags_of(readings, quality)) == len(readings)
+
+
 def test_what_is_usual_is_not_learnt_from_a_fortnight_of_poison(year):
     table = {name: values.copy() for name, values in year[0].items()}
     table["b"][24 * 100 : 24 * 114] += 15.0
