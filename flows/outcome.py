@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from flows.night import Skipped
-from lstm_model.errors import NightcastError
+from lstm_model.errors import in_a_sentence
 
 _RUNS = "prefect.flow_runs"
 
@@ -23,8 +23,8 @@ R = TypeVar("R")
 def told(in_words: Callable[..., str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Turn what a flow's body returns or raises into the run's state, with a sentence as its message.
 
-    A step that could not be done yet ends as "Skipped", with its reason. An error that nightcast raises on purpose
-    is a sentence and one line in the log instead of a traceback; any other keeps its traceback. Callers in Python
+    A step that could not be done yet ends as "Skipped", with its reason. An error that was foreseen is a
+    sentence and one line in the log instead of a traceback; any other keeps its traceback. Callers in Python
     still get the very object that the body returned, or the very error that it raised.
 
     Args:
@@ -37,10 +37,12 @@ def told(in_words: Callable[..., str]) -> Callable[[Callable[P, R]], Callable[P,
             _speak()
             try:
                 outcome = body(*args, **kwargs)
-            except NightcastError as error:
-                get_run_logger().error("%s", error)
+            except Exception as error:
+                if (sentence := in_a_sentence(error)) is None:
+                    raise
+                get_run_logger().error("%s", sentence)
                 logging.getLogger(_RUNS).addFilter(_not_told)
-                return cast(R, Failed(message=str(error), data=error))
+                return cast(R, Failed(message=sentence, data=error))
             if isinstance(outcome, Skipped):
                 return cast(R, Completed(name="Skipped", message=outcome.reason, data=outcome))
             return cast(R, Completed(message=in_words(outcome), data=outcome))
@@ -62,4 +64,5 @@ def _speak() -> None:
 
 def _not_told(record: logging.LogRecord) -> bool:
     """Keep the process that ran a deployment from calling an error unexpected whose sentence the log has already."""
-    return not (record.exc_info and isinstance(record.exc_info[1], NightcastError))
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, Exception) and in_a_sentence(error))

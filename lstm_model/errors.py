@@ -8,7 +8,11 @@ NightcastError              one line: what was found, where, what was expected, 
 └── NightFailed             at least one step of a night failed; the forecast went out regardless
 """
 
+import errno
 from typing import Any
+
+_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
+"""How systems and libraries say it; most wrap the error that has a number in one that has none."""
 
 
 class NightcastError(Exception):
@@ -47,3 +51,18 @@ class NightFailed(NightcastError):
 def first_line(error: Exception) -> str:
     """What an error of any library says, in one line."""
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def in_a_sentence(error: Exception) -> str | None:
+    """What an error says to the person in front of the screen; None where nobody foresaw it.
+
+    Whatever writes can find the disk full: no library has a class of its own for that.
+    """
+    if isinstance(error, NightcastError):
+        return str(error)
+    numbered = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if numbered or any(told in str(error) for told in _FULL):
+        return (
+            f"the disk is full ({first_line(error)}); make room, then run it again: what was cut off is finished first"
+        )
+    return None

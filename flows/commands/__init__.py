@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 
 from rich.console import Console
@@ -12,26 +11,17 @@ from flows.commands import night, readings, results, models, operation  # noqa: 
 
 # isort: on
 from flows.commands.terminal import FAILED, WRONG_USAGE, app, screen
-from lstm_model.errors import NightcastError, SettingsError, SourceError, first_line
+from lstm_model.errors import SettingsError, SourceError, in_a_sentence
 
 __all__ = ["app", "main", "screen"]
 
 
 def main() -> None:
-    """Run a command; whatever goes wrong on purpose is one line on standard error."""
+    """Run a command; whatever goes wrong in a way that was foreseen is one line on standard error."""
     try:
         app()
-    except NightcastError as error:
-        _say(str(error))
-        sys.exit(WRONG_USAGE if isinstance(error, SettingsError | SourceError) else FAILED)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if (told := in_a_sentence(error)) is None:
             raise
-        _say(
-            f"the disk is full ({first_line(error)}); make room, then run it again: what was cut off is finished first"
-        )
-        sys.exit(FAILED)
-
-
-def _say(told: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(f"nightcast: {told}", style="red", markup=False, highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"nightcast: {told}", style="red", markup=False, highlight=False)
+        sys.exit(WRONG_USAGE if isinstance(error, SettingsError | SourceError) else FAILED)
