@@ -131,8 +131,9 @@ def leave_gate_page(workspace: Workspace, promotion: Promotion) -> None:
     """The evidence, and what came of it so far."""
     verb = "promoted" if promotion.decision.promote else "not promoted"
     verb = "awaits approval" if promotion.awaits_approval else verb
+    rule = promotion.decision.rule.replace("_", " ")
     subject = f"Version {promotion.challenger} {verb}" if promotion.challenger else "Nothing to judge"
-    leave_page("gate", lambda: gate_page(promotion, workspace.settings.server), f"{subject}: {promotion.decision.rule}")
+    leave_page("gate", lambda: gate_page(promotion, workspace.settings.server), f"{subject}: {rule}")
 
 
 def read_answer(workspace: Workspace, version: str | None, answer: str, who: str, why: str | None) -> Approval:

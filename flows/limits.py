@@ -13,7 +13,7 @@ from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.forecast")
 
-LIMIT_HEADINGS = ("station", "limit °C", "highest chance", "when")
+LIMIT_HEADINGS = ("station", "limit °C", "highest chance", "when (UTC)")
 
 
 def news_of_limits(workspace: Workspace, issue: pd.DataFrame) -> list[Event]:
@@ -43,7 +43,7 @@ def news_of_limits(workspace: Workspace, issue: pd.DataFrame) -> list[Event]:
 def limits_table(forecast: pd.DataFrame) -> list[tuple[str, ...]]:
     """Rows of text under `LIMIT_HEADINGS`, the limit most likely to be passed first; none where there is no limit."""
     return [
-        (one.station, f"{one.side} {one.limit_c:g}", chance_in_words(one.peak), f"{one.peak_at:%a %d %HZ}")
+        (one.station, f"{one.side} {one.limit_c:g}", chance_in_words(one.peak), f"{one.peak_at:%a %d %H:%M}")
         for one in limits_of(forecast)
     ]
 

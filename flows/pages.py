@@ -105,7 +105,8 @@ def forecast_page(issue: Issue, recent: pd.DataFrame, server: ServerSettings) ->
     if (more := len(stations) - _MOST_FANS) > 0:
         parts.append(f"These are the {_MOST_FANS} least certain stations; {more} more are in the table.")
     headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
-    parts += [f"## The next {span_in_words(issue)}", table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)]
+    told = table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)
+    parts += [f"## The next {span_in_words(issue)}, UTC", told]
     if (left := len(stations) - _MOST_ROWS) > 0:
         parts.append(f"and {left} more stations, in `predictions/latest.csv`")
     if limits := limits_table(rows):
@@ -157,11 +158,11 @@ def _errors(fresh: pd.DataFrame) -> str:
     cells = [
         (
             station, f"{len(told):,}", f"{mae:.2f}", f"{told['error_c'].mean():+.2f}",
-            f"{worst['error_c']:+.1f} for {worst['valid_at']:%Y-%m-%d %H}Z", f"{told['covered_80'].mean():.0%}",
+            f"{worst['error_c']:+.1f} for {worst['valid_at']:%Y-%m-%d %H:%M}", f"{told['covered_80'].mean():.0%}",
         )
         for mae, station, told, worst in rows[:_MOST_ROWS]
     ]  # fmt: skip
-    headings = ("station", "forecasts", "MAE °C", "bias °C", "worst miss °C", "inside 80 %")
+    headings = ("station", "forecasts", "MAE °C", "bias °C", "worst miss °C, when (UTC)", "inside 80 %")
     more = f"\n\nand {len(rows) - _MOST_ROWS} more stations" if len(rows) > _MOST_ROWS else ""
     return table(headings, cells) + more
 
@@ -212,5 +213,5 @@ def night_page(night: Night, server: ServerSettings) -> str:
     if night.forecast is not None:
         headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
         told = stations_table(night.forecast)
-        parts += [f"## The next {span_in_words(night.forecast)}", table(headings, told, numbers_from=4)]
+        parts += [f"## The next {span_in_words(night.forecast)}, UTC", table(headings, told, numbers_from=4)]
     return page(parts)

@@ -178,7 +178,7 @@ def _named(group: object, by: str | None) -> str:
         case "lead":
             return f"{group:g} h"
         case "hour":
-            return f"{group:02d}Z"
+            return f"{group:02d}:00 UTC"
     return str(group).replace("_", " ") if by in ("method", "version") else str(group)
 
 

@@ -192,7 +192,8 @@ def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:
 def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
     """Rows of text, one a station: the low and high to come with their 80 % intervals, and the method."""
     hours, rows = _hours_told(issue), []
-    when = "%HZ" if hours <= _A_DAY else "%a" if issue.forecast["lead_hours"].min() >= _A_DAY else "%a %HZ"
+    clock, by_days = "%H:%M", issue.forecast["lead_hours"].min() >= _A_DAY
+    when = clock if hours <= _A_DAY else "%a" if by_days else f"%a {clock}"
     for station, forecast in issue.forecast.groupby("station_id", sort=True):
         near = forecast[forecast["lead_hours"] <= hours]
         low, high = near.loc[near["temperature_c"].idxmin()], near.loc[near["temperature_c"].idxmax()]

@@ -21,9 +21,9 @@ _METHOD_COLOURS = {
     "challenger": "#1f4e79",
     "ridge": "#8a6fb0",
     "damped_anomaly": "#e09f3e",
-    "climatology": "#7a9e7e",
+    "climatology": "#2f9e6e",
     "seasonal_naive": "#b0a08a",
-    "persistence": "#9a9a9a",
+    "persistence": "#6b7280",
 }
 _VERIFIED_BESIDE = ("damped_anomaly", "climatology", "persistence")
 _DAYS_OF_PAST = 3
@@ -122,7 +122,7 @@ def gates(panel: Panel, station: str, inside: Gates) -> Figure:
     said = (
         ("forget gate: the memory stays", inside.forget, "#1f4e79"),
         ("input gate: news is let in", inside.input, "#d1495b"),
-        ("output gate: the memory is said", inside.output, "#7a9e7e"),
+        ("output gate: the memory is said", inside.output, "#2f9e6e"),
     )
     for label, gate, colour in said:
         units = gate[0, -len(times) :].numpy()  # (n, hidden)

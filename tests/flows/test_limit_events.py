@@ -151,13 +151,13 @@ def test_forecasts_that_cannot_be_read_cost_the_message_alone(
 def test_where_there_are_limits_page_screen_and_json_tell_the_highest_chance(issued: Issued) -> None:
     issue = Issue(issued(cellar=[5, 9, 5]), {"champion": 3}, ())
     assert limits_table(issue.forecast) == [
-        ("cellar", "above 8.1", "81%", "Wed 20 02Z"),
-        ("glass", "above 35", "<1%", "Wed 20 01Z"),
-        ("glass", "below 5", "<1%", "Wed 20 01Z"),
+        ("cellar", "above 8.1", "81%", "Wed 20 02:00"),
+        ("glass", "above 35", "<1%", "Wed 20 01:00"),
+        ("glass", "below 5", "<1%", "Wed 20 01:00"),
     ]
     readings = pd.DataFrame({"station_id": ["cellar"], "observed_at": [NOW], "temperature_c": [5.0]})
     page = forecast_page(issue, readings, ServerSettings())
-    assert "| cellar | above 8.1 | 81% | Wed 20 02Z |" in page
+    assert "| cellar | above 8.1 | 81% | Wed 20 02:00 |" in page
     screen = Console(width=120)
     with screen.capture() as printed:
         print_forecast(screen, issue)

@@ -165,7 +165,7 @@ def test_a_verification_shows_the_worst_first_and_skill_by_lead() -> None:
     scores.loc[scores.index[-1], "error_c"] = -7.0
     page = verification_page(Verification(scores, len(scores), 3), scores, 30)
     worst, best = rows_below(page, "largest errors first")
-    assert worst == ["wild", "48", "2.10", "+1.81", "-7.0 for 2024-03-03 00Z", "100%"]
+    assert worst == ["wild", "48", "2.10", "+1.81", "-7.0 for 2024-03-03 00:00", "100%"]
     assert best[0] == "mild"
     spans = rows_below(page, "By lead time")
     assert [row[0] for row in spans] == [f"{hours} h" for hours in range(6, 49, 6)]
@@ -189,7 +189,7 @@ def test_lines_keep_the_colours_that_tell_them_apart_in_a_small_picture() -> Non
         scores[column] = offset / 2 + chance.uniform(0, 2, len(scores))
     page = verification_page(Verification(scores, len(scores), 3), scores, 30)
     seen = np.unique(np.array(picture_in(page).convert("RGB")).reshape(-1, 3), axis=0).astype(int)
-    for colour in ((0x1F, 0x4E, 0x79), (0x7A, 0x9E, 0x7E), (0x9A, 0x9A, 0x9A)):
+    for colour in ((0x1F, 0x4E, 0x79), (0x2F, 0x9E, 0x6E), (0x6B, 0x72, 0x80)):
         assert np.abs(seen - colour).max(axis=1).min() <= 2, f"no line is drawn in {colour}"
     assert len(page) < 40_000  # all of it lies in Prefect's database
 

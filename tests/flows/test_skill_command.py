@@ -118,7 +118,7 @@ def test_json_is_one_object_with_nothing_hidden(terminal: CliRunner, verified: N
         ("version", "9 ", 2),
         ("lead", "1 h ", 48),
         ("season", "DJF ", 1),
-        ("hour", "00Z ", 24),
+        ("hour", "00:00 UTC ", 24),
         ("method", "champion ", 1),
     ],
 )
