@@ -27,7 +27,7 @@ def evidence_table(evidence: Evidence) -> list[list[str]]:
     if evidence.champion_fault is not None:
         rows.append(["champion", f"cannot serve: {evidence.champion_fault}"])
     if evidence.champion_age_days is not None:
-        rows.append(["champion", f"trained or put back {evidence.champion_age_days:.0f} d ago"])
+        rows.append(["champion", f"trained or put back {evidence.champion_age_days:.1f} d ago"])
     if math.isfinite(evidence.champion_verified_crps):
         rows.append(["champion's verified CRPS", f"{evidence.champion_verified_crps:.3f} °C"])
     return rows

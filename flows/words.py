@@ -201,7 +201,7 @@ def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
             (
                 str(station),
                 *(
-                    f"{row['temperature_c']:.1f} ({row['q10']:.1f} … {row['q90']:.1f}) {row['valid_at']:{when}}"
+                    f"{row['temperature_c']:z.1f} ({row['q10']:z.1f} … {row['q90']:z.1f}) {row['valid_at']:{when}}"
                     for row in (low, high)
                 ),
                 str(near["method"].iloc[0]).replace("_", " "),

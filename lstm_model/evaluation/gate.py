@@ -179,9 +179,10 @@ def _against_champion(evidence: Evidence, settings: GateSettings) -> Decision:
         return _refuse("significantly_worse", f"{pair}: significantly worse (confidence {confidence:.2f})")
     if confidence < settings.significance:
         return _promote("significantly_better", f"{pair}: significantly better (confidence {1 - confidence:.2f})")
+    old = "1 day" if int(age) == 1 else f"{int(age)} days"
     if age >= settings.refresh_days:
-        return _promote("refresh", f"{pair}: equal, and the champion is {age:.0f} days old; fresh beats stale")
-    return _refuse("equal", f"{pair}: equal, and the champion is only {age:.0f} days old, so it stays")
+        return _promote("refresh", f"{pair}: equal, and the champion is {old} old; fresh beats stale")
+    return _refuse("equal", f"{pair}: equal, and the champion is only {old} old, so it stays")
 
 
 def _promote(rule: str, reason: str) -> Decision:

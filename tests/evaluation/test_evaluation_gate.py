@@ -164,6 +164,11 @@ def test_an_untrusted_window_is_called_so():
     assert lost.startswith("the window cannot be trusted: the champion's CRPS there is 1.000 °C, 4.0 times what")
 
 
+@pytest.mark.parametrize(("days", "said"), [(0.4, "0 days"), (1.6, "1 day"), (6.9, "6 days"), (7.0, "7 days")])
+def test_the_reason_counts_the_whole_days_of_the_champion(days, said):
+    assert f"{said} old" in decide(replace(EQUAL, champion_age_days=days), SETTINGS).reason
+
+
 def test_the_reason_names_the_champions_fault():
     evidence = replace(EQUAL, champion_fault="its weights are gone")
     assert "the champion cannot serve (its weights are gone)" in decide(evidence, SETTINGS).reason

@@ -225,10 +225,10 @@ def test_an_impossible_setting_of_one_run_is_a_sentence(tmp_path) -> None:
 def test_of_a_daily_fleet_the_whole_horizon_is_told_with_its_days() -> None:
     issue = issue_of(1, leads=7)
     daily = issue.forecast.assign(valid_at=MIDNIGHT + pd.to_timedelta(np.arange(1, 8), "D"))
-    daily = daily.assign(lead_hours=np.arange(1, 8, dtype="float32") * 24, temperature_c=np.arange(7.0))
+    daily = daily.assign(lead_hours=np.arange(1, 8, dtype="float32") * 24, temperature_c=np.arange(7.0) - 0.04)
     page = forecast_page(Issue(daily, issue.methods, ()), readings_of(1), SERVER)
     ((_, low, high, _),) = rows_below(page, "The next 7 days")
-    assert low.endswith(") Sat")
+    assert low.startswith("0.0 (") and low.endswith(") Sat")  # and not -0.0
     assert high.endswith(") Fri")
 
 
