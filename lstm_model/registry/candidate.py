@@ -12,6 +12,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
@@ -226,13 +227,14 @@ def _complete(workspace: Workspace, client: MlflowClient, run_id: str, version: 
 
 
 def _example(window: Window) -> pd.DataFrame:
-    """Two days of one station's readings, as a request to a served model would bring them."""
+    """The newest 48 readings of the station that has most, as a request to a served model would bring them."""
     panel = window.panel
-    times = panel.times[-48:].tz_localize(None)
+    station = int(np.isfinite(panel.temperature_c).sum(axis=1).argmax())
     values = {"temperature_c": panel.temperature_c, **panel.covariates}
-    columns = {name: grid[0, -48:].astype("float64") for name, grid in values.items()}
-    rows = pd.DataFrame({"station_id": panel.stations[0], "observed_at": times, **columns})
-    return rows.dropna(subset="temperature_c").reset_index(drop=True)
+    columns = {name: grid[station].astype("float64") for name, grid in values.items()}
+    times = panel.times.tz_localize(None)
+    rows = pd.DataFrame({"station_id": panel.stations[station], "observed_at": times, **columns})
+    return rows.dropna(subset="temperature_c").tail(48).reset_index(drop=True)
 
 
 def _stage_code(scratch: Path) -> Path:

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from support import NOW, store_of
 
 from lstm_model.forecasts import issue_forecast
-from lstm_model.registry import MODEL, open_tracking
+from lstm_model.registry import MODEL, open_tracking, train_candidate
 from lstm_model.registry.tracking import database_uri
 from lstm_model.workspace import Workspace
 
@@ -87,6 +87,13 @@ def venv_of(requirements: list[str], folder: Path) -> Path:
                 compiled.parent.mkdir(exist_ok=True)
                 compiled.symlink_to(cache_from_source(str(there)))
     return folder / "bin" / "python"
+
+
+def test_the_example_of_a_request_can_be_answered_also_where_the_fleet_fell_silent(trained: Workspace) -> None:
+    candidate = train_candidate(trained, NOW + pd.Timedelta("4D"))
+    package = mlflow.pyfunc.load_model(f"models:/{MODEL}/{candidate.version}")
+    assert len(package.input_example) == 48
+    assert len(package.predict(package.input_example)) == 12
 
 
 def test_it_loads_in_a_venv_that_holds_only_its_own_requirements(trained: Workspace, tmp_path: Path) -> None:
