@@ -155,18 +155,18 @@ def rollback_in_words(entry: Entry) -> str:
 
 def maintenance_in_words(report: MaintenanceReport) -> str:
     """What became of the tables' files."""
-    total = report.total
-    return (
-        f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; "
-        f"{len(report.kept_versions):,} versions of the readings stay because models name them"
-    )
+    total, kept = report.total, len(report.kept_versions)
+    stay = "1 version of the readings stays because a model names it"
+    if kept != 1:
+        stay = f"{kept:,} versions of the readings stay because models name them"
+    return f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; {stay}"
 
 
 def issue_in_words(issue: Issue) -> str:
     """How many stations were served, and by what."""
     count = issue.forecast["station_id"].nunique()
     methods = ", ".join(f"{n} by {m.replace('_', ' ')}" for m, n in issue.methods.items())
-    return f"{count} stations, {methods}"
+    return f"{count} station{'s' * (count != 1)}, {methods}"
 
 
 def night_in_words(night: Night) -> str:

@@ -68,7 +68,7 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
 
     forecast, faults = climb_down(panel, _ladder(workspace, panel, now), settings.horizon)
     if lost := len(panel.stations) - forecast["station_id"].nunique():
-        faults.append(f"{lost} stations have no usable reading at all and got no forecast")
+        faults.append(f"{lost} {'station has' if lost == 1 else 'stations have'} no usable reading at all: no forecast")
     origin = panel.times[-1]
     forecast["issue_date"] = f"{origin:%Y-%m-%d}"
     forecast["readings_version"] = readings_version

@@ -1,4 +1,4 @@
-"""What steps tell machines: plain JSON."""
+"""What steps tell people, in sentences, and machines, as plain JSON."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import json
 import math
 
 import pandas as pd
+import pytest
 
-from flows.words import issue_as_data, training_as_data, verification_as_data
+from flows.words import (
+    issue_as_data,
+    issue_in_words,
+    maintenance_in_words,
+    training_as_data,
+    verification_as_data,
+)
 from lstm_model.forecasts import Issue, Verification
 from lstm_model.network.training import Epoch
-from lstm_model.registry import Candidate
+from lstm_model.readings.upkeep import Upkeep
+from lstm_model.registry import Candidate, MaintenanceReport, Pruning
 
 
 def test_a_training_tells_machines_its_version_span_and_scores() -> None:
@@ -37,3 +45,24 @@ def test_a_forecast_tells_machines_what_went_out_and_why_not_better() -> None:
 def test_a_verification_tells_machines_its_counts() -> None:
     report = Verification(pd.DataFrame({"crps": [1.0, 2.0]}), scored=5, waiting=7)
     assert verification_as_data(report) == {"fresh": 2, "scored": 5, "waiting": 7}
+
+
+@pytest.mark.parametrize(
+    ("stations", "said"), [(1, "1 station, 1 by damped anomaly"), (2, "2 stations, 2 by damped anomaly")]
+)
+def test_a_fleet_of_one_is_one_station(stations: int, said: str) -> None:
+    rows = pd.DataFrame({"station_id": [f"roof {number}" for number in range(stations)]})
+    assert issue_in_words(Issue(rows, {"damped_anomaly": stations}, ())) == said
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ([], "0 versions of the readings stay because models name them"),
+        ([7], "1 version of the readings stays because a model names it"),
+        ([7, 8], "2 versions of the readings stay because models name them"),
+    ],
+)
+def test_maintenance_counts_what_it_keeps(kept: list[int], said: str) -> None:
+    report = MaintenanceReport({"readings": Upkeep(12, 3, 9)}, kept, Pruning())
+    assert maintenance_in_words(report) == f"12 files became 3, 9 old ones were removed; {said}"

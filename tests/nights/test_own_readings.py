@@ -56,7 +56,7 @@ def test_a_broken_source_fails_the_night_the_forecast_goes_out_and_trouble_is_to
     assert "roof 0  │ above -40" in night.stdout
     assert late["payload"]["newest"] == end.isoformat() and late["payload"]["stations"] == 1
     assert "ingest failed: source 'attic': no file at" in failed["text"]
-    assert "The forecast went out all the same: 1 stations, 1 by climatology." in failed["text"]
+    assert "The forecast went out all the same: 1 station, 1 by climatology." in failed["text"]
 
 
 @pytest.mark.parametrize(
