@@ -14,6 +14,7 @@ import pandas as pd
 from flows.clock import parse_day, parse_time
 from lstm_model.errors import SettingsError
 from lstm_model.forecasts import Export, Made, Wanted, export_forecasts, format_of
+from lstm_model.words import count
 from lstm_model.workspace import Workspace
 
 STDOUT = "-"
@@ -64,7 +65,7 @@ def export_to(
 def export_in_words(export: Export) -> str:
     """What is in the file."""
     chosen = export.chosen
-    fleet = f"{len(chosen.stations):,} station{'s' if len(chosen.stations) > 1 else ''}"
+    fleet = count(len(chosen.stations), "station")
     return f"{export.file}: {chosen.in_words()}, {fleet}, {len(chosen.leads)} leads"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lstm_model.registry import Pruning, Reproduction
+from lstm_model.words import count
 
 _UNITS = ("bytes", "kB", "MB", "GB")
 
@@ -36,14 +37,14 @@ def reproduction_as_data(outcome: Reproduction) -> dict[str, Any]:
 def pruning_in_words(outcome: Pruning, *, dry_run: bool = False) -> str:
     """What went and how much room that made, or what would."""
     if not outcome.anything:
-        return f"nothing is old enough to go; {_count(outcome.kept, 'version')} stay"
+        return f"nothing is old enough to go; {count(outcome.kept, 'version')} stay"
     verb = "would go" if dry_run else "went"
     which = f" ({_spans(outcome.versions)})" if outcome.versions else ""
     left = "" if not outcome.rows_stay or dry_run else "; the server keeps their rows until `mlflow gc` is run there"
     return (
-        f"{_count(len(outcome.versions), 'version')}{which}, {_count(len(outcome.runs), 'run')} and "
-        f"{_count(len(outcome.models), 'packaged model')} {verb}, {_size(outcome.bytes)}; "
-        f"{_count(outcome.kept, 'version')} stay{left}"
+        f"{count(len(outcome.versions), 'version')}{which}, {count(len(outcome.runs), 'run')} and "
+        f"{count(len(outcome.models), 'packaged model')} {verb}, {_size(outcome.bytes)}; "
+        f"{count(outcome.kept, 'version')} stay{left}"
     )
 
 
@@ -56,10 +57,6 @@ def pruning_as_data(outcome: Pruning) -> dict[str, Any]:
         "bytes": outcome.bytes,
         "kept": outcome.kept,
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _spans(versions: tuple[str, ...]) -> str:

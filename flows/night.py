@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
-from lstm_model.errors import in_a_sentence
+from lstm_model.errors import in_a_sentence, in_words
 
 if TYPE_CHECKING:
     from flows.watch import Watch
@@ -52,9 +52,8 @@ class Night:
         try:
             outcome = do()
         except Exception as error:  # the night must reach the forecast; the step is reported as failed
-            sentence = in_a_sentence(error)
-            self.failed[step] = sentence or f"{type(error).__name__}: {error}"
-            log.error("%s failed: %s", step, self.failed[step], exc_info=sentence is None)
+            self.failed[step] = in_words(error)
+            log.error("%s failed: %s", step, self.failed[step], exc_info=in_a_sentence(error) is None)
             return None
         finally:
             self.seconds[step] = time.perf_counter() - began

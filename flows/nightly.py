@@ -25,7 +25,7 @@ from flows.telling import announce
 from flows.train import train_flow
 from flows.verify import verify_flow
 from flows.words import night_in_words
-from lstm_model.errors import NightFailed
+from lstm_model.errors import NightFailed, in_words
 from lstm_model.registry import Promotion
 from lstm_model.workspace import Workspace
 
@@ -55,7 +55,7 @@ def nightly_flow(as_of: Text = None) -> Night | Skipped:
             note_night(workspace.state, now, wall_clock())
             _live(workspace, night)
         except Exception as error:  # no step's, which fails by itself: a full disk, perhaps
-            night.failed[NIGHTLY] = f"{type(error).__name__}: {error}"
+            night.failed[NIGHTLY] = in_words(error)
             announce(workspace, *of_night(night))
             raise
         leave_report(workspace, night)

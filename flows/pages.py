@@ -14,6 +14,7 @@ from flows.night import Night
 from flows.pictures import picture
 from flows.words import (
     SCORE_HEADINGS,
+    STATION_HEADINGS,
     decision_in_words,
     issue_in_words,
     maintenance_in_words,
@@ -104,9 +105,7 @@ def forecast_page(issue: Issue, recent: pd.DataFrame, server: ServerSettings) ->
     parts.append(picture(fan, "Readings, the median ahead, and its 50, 80 and 90 % intervals"))
     if (more := len(stations) - _MOST_FANS) > 0:
         parts.append(f"These are the {_MOST_FANS} least certain stations; {more} more are in the table.")
-    headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
-    told = table(headings, stations_table(issue, _MOST_ROWS), numbers_from=4)
-    parts += [f"## The next {span_in_words(issue)}, UTC", told]
+    parts += _coming(issue, stations_table(issue, _MOST_ROWS))
     if (left := len(stations) - _MOST_ROWS) > 0:
         parts.append(f"and {left} more stations, in `predictions/latest.csv`")
     if limits := limits_table(rows):
@@ -211,7 +210,10 @@ def night_page(night: Night, server: ServerSettings) -> str:
     if links:
         parts.append(" · ".join(links))
     if night.forecast is not None:
-        headings = ("station", "low °C (80 %)", "high °C (80 %)", "method")
-        told = stations_table(night.forecast)
-        parts += [f"## The next {span_in_words(night.forecast)}, UTC", table(headings, told, numbers_from=4)]
+        parts += _coming(night.forecast, stations_table(night.forecast))
     return page(parts)
+
+
+def _coming(issue: Issue, rows: list[tuple[str, ...]]) -> list[str]:
+    """The low and the high to come, of the stations in the rows."""
+    return [f"## The next {span_in_words(issue)}, UTC", table(STATION_HEADINGS, rows, numbers_from=4)]

@@ -13,6 +13,7 @@ from flows.limits import LIMIT_HEADINGS, limits_table
 from flows.night import Night
 from flows.words import (
     SCORE_HEADINGS,
+    STATION_HEADINGS,
     balance_in_words,
     flags_in_words,
     night_in_sentences,
@@ -105,7 +106,7 @@ def stations(issue: Issue) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    for heading in ("station", "low °C (80 %)", "high °C (80 %)", "method"):
+    for heading in STATION_HEADINGS:
         table.add_column(heading)
     rows = stations_table(issue)
     for row in rows:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from flows.findings import watch_as_data, watch_in_words
 from lstm_model.readings import SAMPLE_END, FileCheck, FlagCounts, IngestReport, UpsertCounts
+from lstm_model.words import count
 
 if TYPE_CHECKING:  # taking readings in needs words, but neither torch nor MLflow, which take seconds to import
     from flows.night import Night
@@ -18,18 +19,19 @@ if TYPE_CHECKING:  # taking readings in needs words, but neither torch nor MLflo
 
 _ORDER = ("challenger", "champion", "ridge", "damped_anomaly", "climatology", "seasonal_naive", "persistence")
 _A_DAY, _FEW_A_DAY_HOURS = 24, 6
+STATION_HEADINGS = ("station", "low °C (80 %)", "high °C (80 %)", "method")
 SCORE_HEADINGS = {"mae": "MAE °C", "rmse": "RMSE °C", "crps": "CRPS °C", "skill": "skill", "coverage_80": "80 % covers"}
 
 
 def rows_in_words(report: IngestReport) -> str:
     """The balance of an ingest: rows in and what became of them."""
     sentence = balance_in_words(report.rows_in, report.counts, report.quarantined)
-    if reasons := "; ".join(f"{count:,} × {reason}" for reason, count in report.reasons.items()):
+    if reasons := "; ".join(f"{number:,} × {reason}" for reason, number in report.reasons.items()):
         sentence += f" ({reasons})"
     if flags := flags_in_words(report.flags):
         sentence += f". {flags}"
     if report.nulled:
-        left_out = ", ".join(f"{count:,} × {name}" for name, count in report.nulled.items())
+        left_out = ", ".join(f"{number:,} × {name}" for name, number in report.nulled.items())
         sentence += f". Left out of covariates as implausible: {left_out}"
     return sentence
 
@@ -49,12 +51,12 @@ def flags_in_words(flags: FlagCounts, most: int = 5) -> str:
         return ""
     told = [f"{station} {_doubtful(*counts)}" for station, counts in worst[:most]]
     more = f" and {len(worst) - most} more stations" if len(worst) > most else ""
-    checks = ", ".join(f"{count:,} by {check}" for check, count in flags.by_check.items())
+    checks = ", ".join(f"{number:,} by {check}" for check, number in flags.by_check.items())
     return f"Flagged: {'; '.join(told)}{more}" + (f" ({checks})" if checks else "")
 
 
 def _doubtful(suspect: int, failed: int) -> str:
-    parts = [f"{count:,} {word}" for count, word in ((suspect, "suspect"), (failed, "failed")) if count]
+    parts = [f"{number:,} {word}" for number, word in ((suspect, "suspect"), (failed, "failed")) if number]
     return " and ".join(parts)
 
 
@@ -156,17 +158,18 @@ def rollback_in_words(entry: Entry) -> str:
 def maintenance_in_words(report: MaintenanceReport) -> str:
     """What became of the tables' files."""
     total, kept = report.total, len(report.kept_versions)
-    stay = "1 version of the readings stays because a model names it"
-    if kept != 1:
-        stay = f"{kept:,} versions of the readings stay because models name them"
-    return f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; {stay}"
+    why = "stays because a model names it" if kept == 1 else "stay because models name them"
+    return (
+        f"{total.files_before:,} files became {total.files_after:,}, {total.removed:,} old ones were removed; "
+        f"{count(kept, 'version')} of the readings {why}"
+    )
 
 
 def issue_in_words(issue: Issue) -> str:
     """How many stations were served, and by what."""
-    count = issue.forecast["station_id"].nunique()
-    methods = ", ".join(f"{n} by {m.replace('_', ' ')}" for m, n in issue.methods.items())
-    return f"{count} station{'s' * (count != 1)}, {methods}"
+    served = count(issue.forecast["station_id"].nunique(), "station")
+    methods = ", ".join(f"{n:,} by {m.replace('_', ' ')}" for m, n in issue.methods.items())
+    return f"{served}, {methods}"
 
 
 def night_in_words(night: Night) -> str:
@@ -190,7 +193,7 @@ def scores_table(summary: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def stations_table(issue: Issue, most: int = 12) -> list[tuple[str, ...]]:
-    """Rows of text, one a station: the low and high to come with their 80 % intervals, and the method."""
+    """Rows of text under `STATION_HEADINGS`: the low and high to come with 80 % intervals, and the method."""
     hours, rows = _hours_told(issue), []
     clock, by_days = "%H:%M", issue.forecast["lead_hours"].min() >= _A_DAY
     when = clock if hours <= _A_DAY else "%a" if by_days else f"%a {clock}"
@@ -309,7 +312,7 @@ def check_as_data(check: FileCheck) -> dict[str, Any]:
 
 def reasons_of(quarantined: pd.DataFrame) -> dict[str, int]:
     """Why rows lie in quarantine, the commonest first."""
-    return {str(reason): int(count) for reason, count in quarantined["reason"].value_counts().items()}
+    return {str(reason): int(number) for reason, number in quarantined["reason"].value_counts().items()}
 
 
 def training_as_data(candidate: Candidate) -> dict[str, Any]:

@@ -66,3 +66,8 @@ def in_a_sentence(error: Exception) -> str | None:
             f"the disk is full ({first_line(error)}); make room, then run it again: what was cut off is finished first"
         )
     return None
+
+
+def in_words(error: Exception) -> str:
+    """The same of any error; where nobody foresaw it, its class and what it says."""
+    return in_a_sentence(error) or f"{type(error).__name__}: {error}"

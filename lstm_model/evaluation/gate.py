@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lstm_model.settings import GateSettings
+from lstm_model.words import count
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 BEATEN_BY_POINT_ESTIMATE = ("persistence", "climatology")
@@ -179,7 +180,7 @@ def _against_champion(evidence: Evidence, settings: GateSettings) -> Decision:
         return _refuse("significantly_worse", f"{pair}: significantly worse (confidence {confidence:.2f})")
     if confidence < settings.significance:
         return _promote("significantly_better", f"{pair}: significantly better (confidence {1 - confidence:.2f})")
-    old = "1 day" if int(age) == 1 else f"{int(age)} days"
+    old = count(int(age), "day")
     if age >= settings.refresh_days:
         return _promote("refresh", f"{pair}: equal, and the champion is {old} old; fresh beats stale")
     return _refuse("equal", f"{pair}: equal, and the champion is only {old} old, so it stays")

@@ -24,6 +24,7 @@ from lstm_model.readings import ReadingsStore
 from lstm_model.readings.stations import Stations
 from lstm_model.registry import check_same_task, load_forecaster, standing_versions
 from lstm_model.settings import ModelSettings
+from lstm_model.words import count
 from lstm_model.workspace import Workspace
 
 log = logging.getLogger("nightcast.forecast")
@@ -68,7 +69,7 @@ def issue_forecast(workspace: Workspace, now: pd.Timestamp, created_at: pd.Times
 
     forecast, faults = climb_down(panel, _ladder(workspace, panel, now), settings.horizon)
     if lost := len(panel.stations) - forecast["station_id"].nunique():
-        faults.append(f"{lost} {'station has' if lost == 1 else 'stations have'} no usable reading at all: no forecast")
+        faults.append(f"{count(lost, 'station')} without any usable reading got no forecast")
     origin = panel.times[-1]
     forecast["issue_date"] = f"{origin:%Y-%m-%d}"
     forecast["readings_version"] = readings_version

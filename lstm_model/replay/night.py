@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lstm_model.errors import HistoryTooShort, in_a_sentence
+from lstm_model.errors import HistoryTooShort, in_words
 from lstm_model.evaluation import (
     Champion,
     Evidence,
@@ -130,8 +130,7 @@ def train_night(readings: Path, version: int | None, night: pd.Timestamp, settin
         window = gate_window(seen_by(ReadingsStore(readings), version, night), settings, night)
         Forecaster(settings.model).fit_panel(window.past).save(scratch)
     except Exception as error:  # as on a real night: the training failed, and the champion stays
-        told = in_a_sentence(error) or f"{type(error).__name__}: {error}"
-        return Trained(time.perf_counter() - began, told)
+        return Trained(time.perf_counter() - began, in_words(error))
     shutil.rmtree(kept, ignore_errors=True)
     scratch.rename(kept)
     return Trained(time.perf_counter() - began)

@@ -13,7 +13,8 @@ from lstm_model.monitoring.finding import CHAMPION, FLEET
 from lstm_model.registry import AWAITING
 from lstm_model.report.charted import charted
 from lstm_model.report.data import Finding, ReportData
-from lstm_model.report.words import chance, clock, count, limit, named_few
+from lstm_model.report.words import chance, clock, limit, named_few
+from lstm_model.words import count
 
 MOST = 10
 """So many findings of a kind are told one by one."""

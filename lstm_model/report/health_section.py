@@ -9,7 +9,8 @@ import pandas as pd
 from lstm_model.report.data import ReportData
 from lstm_model.report.markup import Html, join, tag
 from lstm_model.report.tables import table
-from lstm_model.report.words import ago, count, moment, percent
+from lstm_model.report.words import ago, moment, percent
+from lstm_model.words import count
 
 _MOST = 40
 

@@ -12,7 +12,8 @@ from lstm_model.report.markup import Html, prose, tag
 from lstm_model.report.skill_charts import errors_by_lead, limit_reliability, promises, reliability, skill_against
 from lstm_model.report.style import CSS
 from lstm_model.report.tables import plain
-from lstm_model.report.words import BASELINES, count, degrees, moment
+from lstm_model.report.words import BASELINES, degrees, moment
+from lstm_model.words import count
 
 # Whatever a station is called, this page fetches nothing and runs nothing.
 _ASK_NOBODY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

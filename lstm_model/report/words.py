@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lstm_model.forecasts.limits import chance_in_words
+from lstm_model.words import count
 
 METHODS = {
     "champion": "the trained model",
@@ -86,11 +87,6 @@ def day(time: pd.Timestamp, zone: str, now: pd.Timestamp) -> str:
     if pd.isna(time):
         return UNKNOWN
     return f"{time.tz_convert(zone):{'%-d %b' if now - time < _CLEAR else '%-d %b %Y'}}"
-
-
-def count(number: int, noun: str) -> str:
-    """A number and what it counts."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def ago(span: pd.Timedelta) -> str:
